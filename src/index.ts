@@ -1,0 +1,2 @@
+/** The public entry of `tandem-cache`. */
+export { type ErrorCode, TandemError } from "./errors.js";
