@@ -16,6 +16,7 @@ mod cache;
 mod clock;
 mod error;
 mod events;
+pub mod gates;
 mod options;
 mod stats;
 mod value;
