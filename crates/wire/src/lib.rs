@@ -1,0 +1,17 @@
+//! Bytes to requests, replies to bytes: RESP2 and RESP3 as Redis speaks them.
+//!
+//! ```text
+//!  read buffer ──RequestParser──> Args (slices of that very buffer) ──> a command
+//!  write buffer <──reply::*────────────────────────────────────────────┘
+//! ```
+//!
+//! The crate does no I/O and knows no commands. Parsing a request and writing a reply allocate nothing once
+//! the reused buffers are warm.
+
+mod inline;
+pub mod number;
+pub mod reply;
+mod request;
+
+pub use reply::Protocol;
+pub use request::{Args, Limits, Progress, ProtocolError, RequestParser};
