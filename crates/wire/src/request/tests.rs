@@ -93,7 +93,7 @@ fn lines_that_never_end_are_cut_off() {
         (b"*1\r\n$", "Protocol error: too big bulk count string"),
         (b"", "Protocol error: too big inline request"),
     ] {
-        let endless = [prefix, &vec![b'1'; LIMITS.line_bytes + 1]].concat();
+        let endless = [prefix, &[b'1'; LIMITS.line_bytes + 1][..]].concat();
         assert_eq!(error_of(&endless), words);
         assert_eq!(error_of(&endless[..endless.len() - 1]), "no error");
     }
