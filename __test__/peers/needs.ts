@@ -1,0 +1,18 @@
+import { spawnSync } from "node:child_process";
+import { describe } from "vitest";
+
+/** What a test may need besides the project itself: a program in PATH, or the folder of real traces. */
+export type Peer = "redis-server" | "redis-cli" | "redis-benchmark" | "memcached" | "TANDEM_TRACES";
+
+/**
+ * A `describe` whose tests run only where `peer` is there. The title names the peer: scripts/test-peers.js counts by it
+ * what was not run.
+ */
+export function describeWithPeer(peer: Peer, title: string, body: () => void): void {
+  describe.skipIf(!isThere(peer))(`${title} [needs ${peer}]`, body);
+}
+
+function isThere(peer: Peer): boolean {
+  if (peer === "TANDEM_TRACES") return Boolean(process.env.TANDEM_TRACES);
+  return spawnSync(peer, ["--version"], { stdio: "ignore" }).error === undefined;
+}
