@@ -7,7 +7,7 @@
  */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 
@@ -36,6 +36,8 @@ function prepare() {
     if (failed) return failed;
   }
   if (!isTypescriptCurrent(stamp)) {
+    // What a removed source left behind would be published.
+    rmSync(join(root, "dist"), { recursive: true, force: true });
     const failed = run("build:ts");
     if (failed) return failed;
     writeStamp({ ...stamp, typescript: hash(sources.typescript) });
