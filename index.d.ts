@@ -8,5 +8,164 @@
  */
 export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
 
+/** One open handle on a cache. Give it back with `close`; the garbage collector does so for one that was forgotten. */
+export declare class NativeCache {
+  /** Creates a cache, or attaches to the one of that name. */
+  static open(options: CacheOptions): NativeCache
+  /** The handle number for the calls on the data path. */
+  get handle(): number
+  /** Sets the injected clock; without one it does nothing. */
+  setClock(now: number): void
+  /** Counters in sum. */
+  stats(): NativeStats
+  /** Counters of each shard. */
+  shardStats(): Array<NativeStats>
+  /** Number of live entries; 0 when closed. */
+  get size(): number
+  /** Deletes `key` if its version is `version`. */
+  deleteVersion(key: string | Uint8Array, version: bigint): boolean
+  /** Changes the expiry of an entry; modes as in `setWith`. Says whether the key is there. */
+  setExpiry(key: string | Uint8Array, mode: number, ms: number): boolean
+  /** One step of a scan. */
+  scan(cursor: number): ScanPage
+  /** Up to `limit` keys in order of use from `after` on, for exact LRU. */
+  keysByRecency(after: string | Uint8Array | null, limit: number, newestFirst: boolean): Array<KeyOut>
+  /** Empties the cache. */
+  clear(): void
+  /** Sets a new bound; says whether it holds already. */
+  resize(maxBytes: number): boolean
+  /** One step of background work; says whether there is more to do at once. */
+  maintain(): boolean
+  /** Object shapes learnt by the codec of this cache. */
+  structures(): StructuresBlob
+  /** Replaces them if nobody did since `revision`; says whether it did. */
+  saveStructures(revision: number, bytes: Uint8Array): boolean
+  /** Subscribes to changes of the kinds in `kinds` (bit `1 << kind`) instead of what this handle had before. */
+  subscribe(kinds: number, withValues: boolean): void
+  /** Ends the subscription. */
+  unsubscribe(): void
+  /** Takes up to `max` changes that are there; never waits. */
+  drain(max: number): Array<NativeChange>
+  /** Gives the handle back. The cache closes with the last handle of the process. */
+  close(): void
+}
+
+/**
+ * Readies the binding for this environment and returns the calls of the data path with the `window` they use.
+ * `errorFactory` makes a `TandemError` from a code and a message.
+ */
+export declare function bind(errorFactory: (code: string, message: string) => Error): object
+
+/** Options of a cache, complete and validated by `src/cache/options.ts`. */
+export interface CacheOptions {
+  /** Name in the process-wide registry; absent for a cache of its own. */
+  name?: string
+  /** Whether the caller gave options, which then must be those a cache of that name has. */
+  explicit: boolean
+  /** All options in words. */
+  description: string
+  /** Bound on all memory in bytes. */
+  maxBytes: number
+  /** Bound on the number of entries. */
+  maxEntries?: number
+  /** Bound on the sum of costs. */
+  maxCost?: number
+  /** Exact LRU instead of the default policy. */
+  lru: boolean
+  /** Number of shards. */
+  shards?: number
+  /** Largest value in bytes. */
+  maxValueBytes: number
+  /** Default ttl in ms. */
+  ttl?: number
+  /** Default idle ttl in ms. */
+  idleTtl?: number
+  /** Smallest value in bytes that LZ4 is tried on; absent for no compression. */
+  compressFrom?: number
+  /** Seed of the key hash. */
+  seed?: number
+  /** Time of an injected clock in ms since the Unix epoch; absent for the system's. */
+  now?: number
+}
+
+/** A key as JavaScript gets it: a string, or a Buffer where the bytes are no UTF-8. */
+export type KeyOut = string | Buffer
+
+/** One change of the cache. */
+export interface NativeChange {
+  /** What happened: the engine's `ChangeKind`. */
+  kind: number
+  /** The key; empty for changes of the whole cache. */
+  key: KeyOut
+  /** Version after the change. */
+  version: bigint
+  /** Bytes of the value that went, if the subscription asked for values. */
+  old?: Buffer
+  /** Kind of that value. */
+  oldKind: number
+  /** Codec id of that value. */
+  oldCodec: number
+}
+
+/** Counters of a cache or a shard. */
+export interface NativeStats {
+  /** Live entries. */
+  entries: number
+  /** Sum of costs of live entries. */
+  cost: number
+  /** Everything the cache occupies. */
+  bytes: number
+  /** The bound on it. */
+  maxBytes: number
+  /** Bytes of live keys. */
+  keyBytes: number
+  /** Bytes of live values as stored. */
+  valueBytes: number
+  /** Bytes of live values before compression. */
+  rawValueBytes: number
+  /** Record headers, index, ghosts, directories. */
+  overheadBytes: number
+  /** Bytes in the log that no entry uses any more. */
+  deadBytes: number
+  /** Free segments held ready, and unfilled ends of segments. */
+  reserveBytes: number
+  /** Reads that found an entry. */
+  hits: number
+  /** Reads that found none. */
+  misses: number
+  /** Writes that stored. */
+  sets: number
+  /** Deletes that removed an entry. */
+  deletes: number
+  /** Entries evicted to make room. */
+  evictions: number
+  /** Entries removed by expiry. */
+  expirations: number
+  /** Entries stored compressed, ever. */
+  compressed: number
+  /** Key gates that exist now. */
+  gates: number
+  /** Panics caught in a critical section, each of which emptied a shard. */
+  resets: number
+  /** Number of shards. */
+  shards: number
+}
+
 /** Version of the native binary; equal to the package's version. */
 export declare function nativeVersion(): string
+
+/** A step of a scan. */
+export interface ScanPage {
+  /** Where the next step starts; 0 when the scan is complete. */
+  cursor: number
+  /** Keys of this step. */
+  keys: Array<KeyOut>
+}
+
+/** Object shapes learnt by the codec. */
+export interface StructuresBlob {
+  /** Changes with every save; 0 before the first. */
+  revision: number
+  /** The blob. */
+  bytes: Buffer
+}

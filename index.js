@@ -773,6 +773,8 @@ if (
   }
 }
 
-const { nativeVersion } = nativeBinding
+const { NativeCache, bind, nativeVersion } = nativeBinding
+export { NativeCache }
+export { bind }
 export { nativeVersion }
 export const __napiBindingTarget = __napiLoadedBindingTarget

@@ -19,6 +19,9 @@ export type ErrorCode =
   | "TransformFailed"
   | "Fenced"
   | "Cancelled"
+  | "VersionMismatch"
+  | "CodecMismatch"
+  | "Internal"
   | "NativeUnavailable";
 
 const brand = Symbol.for("tandem-cache.error");

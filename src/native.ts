@@ -5,7 +5,7 @@
  */
 import { createRequire } from "node:module";
 import type * as Binding from "../index.js";
-import { TandemError } from "./errors.js";
+import { type ErrorCode, TandemError } from "./errors.js";
 
 function load(): typeof Binding {
   try {
@@ -22,3 +22,49 @@ function load(): typeof Binding {
 
 /** The raw binding: what `crates/node` exports. */
 export const native: typeof Binding = load();
+
+export type { CacheOptions as NativeCacheOptions, NativeCache, NativeChange, NativeStats } from "../index.js";
+
+/** A key: a string stands for its UTF-8, so "a" and a Buffer with the one byte 0x61 are the same key. */
+export type Key = string | Uint8Array;
+
+/**
+ * A value as the data path hands it over: a string, a number, a bigint (an integer beyond 2^53 - 1), a Buffer,
+ * an ArrayBuffer (bytes for the codec), `null` (bytes in the window), `undefined` (a miss).
+ */
+export type Delivered = string | number | bigint | Buffer | ArrayBuffer | null | undefined;
+
+/** The calls of the data path (`crates/node/src/calls`). The first argument is always the number of a handle. */
+export interface Calls {
+  readonly window: ArrayBuffer;
+  get(handle: number, key: Key): Delivered;
+  peek(handle: number, key: Key): Delivered;
+  getBytes(handle: number, key: Key): Buffer | null | undefined;
+  getInto(handle: number, key: Key, target: Uint8Array): number | undefined;
+  getEntry(handle: number, key: Key): Delivered;
+  inspect(handle: number, key: Key): boolean;
+  take(handle: number, key: Key): Delivered;
+  has(handle: number, key: Key): boolean;
+  touch(handle: number, key: Key): boolean;
+  delete(handle: number, key: Key): boolean;
+  setText(handle: number, key: Key, value: string): void;
+  setBytes(handle: number, key: Key, value: Uint8Array, codec: number): void;
+  setInteger(handle: number, key: Key, value: number): void;
+  setWith(
+    handle: number,
+    key: Key,
+    value: unknown,
+    kind: number,
+    codec: number,
+    expiry: number,
+    expiryMs: number,
+    idleTtl: number,
+    cost: number,
+    condition: number,
+    version: bigint,
+  ): boolean;
+  incr(handle: number, key: Key, delta: number): number;
+}
+
+/** The calls of this environment. */
+export const calls = native.bind((code, message) => new TandemError(code as ErrorCode, message)) as Calls;

@@ -1,0 +1,360 @@
+/** The embedded cache. Every call but `resize` and those that wait for other writers is synchronous: it takes microseconds. */
+import { calls, type Key, type NativeStats, native } from "../native.js";
+import { createCodec, receive, receiveBytes, type ValueCodec } from "./codec.js";
+import { type EventListener, type EventName, Events } from "./events.js";
+import { globTest } from "./glob.js";
+import { type Bytes, type CacheOptions, describe, parseMaxBytes, parseOptions } from "./options.js";
+import { header } from "./window.js";
+import {
+  Condition,
+  checkSetOptions,
+  duration,
+  Expiry,
+  type SetOptions,
+  versionMismatch,
+  writeOther,
+  writeWith,
+} from "./write.js";
+
+/** A number no handle has: calls with it find a closed cache. */
+const CLOSED_HANDLE = 0xffff_ffff;
+
+const { get, has, touch, setText } = calls;
+const remove = calls.delete;
+
+/** An entry with what is stored beside its value. */
+export interface Entry<V> {
+  readonly value: V;
+  /** Opaque; for `ifVersion`. Every change of the entry changes it. */
+  readonly version: bigint;
+  /** Milliseconds since the Unix epoch; `undefined`: the entry does not expire. */
+  readonly expiresAt: number | undefined;
+  /** What the entry counts towards `maxCost`. */
+  readonly cost: number;
+}
+
+/** One step of a scan. */
+export interface ScanStep {
+  /** For the next step; 0 when the scan is complete. */
+  readonly cursor: number;
+  /** Keys of this step; a Buffer where the bytes are no UTF-8. */
+  readonly keys: (string | Buffer)[];
+}
+
+/** Counters of a cache, in sum and per shard. Byte figures add up to `bytes`. */
+export interface CacheStats extends NativeStats {
+  readonly perShard: readonly NativeStats[];
+}
+
+/**
+ * A cache outside the V8 heap, bounded in real bytes.
+ *
+ * Strings, bytes (they come back as a Buffer) and safe integers are stored as they are, everything else through the
+ * codec. What comes out is a copy. `undefined` is a miss; `null` and empty values are hits.
+ *
+ * Give the memory back with `close()` or `using`.
+ */
+export class Cache<V = unknown> {
+  readonly #native: InstanceType<typeof native.NativeCache>;
+  readonly #codec: ValueCodec;
+  readonly #clock: (() => number) | undefined;
+  readonly #name: string | undefined;
+  #handle: number;
+  #events: Events | undefined;
+
+  /**
+   * Creates a cache of its own.
+   *
+   * @throws {TypeError | RangeError} for a bad option, naming it, its value and what is allowed.
+   */
+  constructor(options?: CacheOptions);
+  /** @internal `name` is given by {@link Cache.open}. */
+  constructor(options: CacheOptions | undefined, name?: string) {
+    const parsed = parseOptions(name, options);
+    this.#native = native.NativeCache.open(parsed.native);
+    this.#handle = this.#native.handle;
+    this.#codec = createCodec(this.#native, parsed.codec);
+    this.#clock = parsed.clock;
+    this.#name = name;
+  }
+
+  /**
+   * Opens the cache of that name, which all threads of the process share. The first call creates it; later ones leave
+   * `options` out or give the same ones. It closes when every thread has closed it or ended.
+   *
+   * @throws {TandemError} `BadOption` when the cache is open with other options; the message shows both.
+   */
+  static open<V = unknown>(name: string, options?: CacheOptions): Cache<V> {
+    if (name === undefined) throw new TypeError("the name of a cache must be a string; got undefined");
+    const Named = Cache<V> as new (options: CacheOptions | undefined, name: string) => Cache<V>;
+    return new Named(options, name);
+  }
+
+  /** The name it was opened by. */
+  get name(): string | undefined {
+    return this.#name;
+  }
+
+  /** The value, or `undefined`. A use. */
+  get(key: Key): V | undefined {
+    if (this.#clock !== undefined) this.#tick();
+    const delivered = get(this.#handle, key);
+    return (typeof delivered === "object" ? receive(delivered, this.#codec) : delivered) as V | undefined;
+  }
+
+  /** The bytes of the value: UTF-8 of a string, digits of an integer, the codec's bytes of anything else. A use. */
+  getBuffer(key: Key): Buffer | undefined {
+    this.#tick();
+    return receiveBytes(calls.getBytes(this.#handle, key));
+  }
+
+  /**
+   * Copies the bytes of the value (as `getBuffer`) into `target` and returns how many they are. If they are more than
+   * fit, nothing is copied. A use.
+   */
+  getInto(key: Key, target: Uint8Array): number | undefined {
+    this.#tick();
+    return calls.getInto(this.#handle, key, target);
+  }
+
+  /** Like `get`, but no use. */
+  peek(key: Key): V | undefined {
+    this.#tick();
+    return receive(calls.peek(this.#handle, key), this.#codec) as V | undefined;
+  }
+
+  /** Whether the key is there. No use. */
+  has(key: Key): boolean {
+    if (this.#clock !== undefined) this.#tick();
+    return has(this.#handle, key);
+  }
+
+  /** `get` for each key, in order. */
+  getMany(keys: Iterable<Key>): (V | undefined)[] {
+    return Array.from(keys, (key) => this.get(key));
+  }
+
+  /** The value with version, expiry and cost. No use. */
+  getEntry(key: Key): Entry<V> | undefined {
+    this.#tick();
+    const delivered = calls.getEntry(this.#handle, key);
+    if (delivered === undefined) return undefined;
+    // The header is read before the value is decoded: a codec may call into the cache.
+    const { version, expiresAt, cost } = header;
+    return { value: receive(delivered, this.#codec) as V, version, expiresAt, cost };
+  }
+
+  /**
+   * Stores a value; with `ifVersion` only over the entry of that version. Never waits for other writers.
+   *
+   * @throws {TandemError} `TooLarge`, `KeyTooLong`, `VersionMismatch`, `Overloaded`, `Closed`. Nothing is changed then.
+   */
+  set(key: Key, value: V, options?: SetOptions): void {
+    if (this.#clock !== undefined) this.#tick();
+    if (options !== undefined) this.#write(key, value, options);
+    else if (typeof value === "string") setText(this.#handle, key, value);
+    else writeOther(this.#handle, this.#codec, key, value);
+  }
+
+  /** `set` for each pair, in order; stops at the first that is refused. */
+  setMany(entries: Iterable<readonly [Key, V]>, options?: SetOptions): void {
+    for (const [key, value] of entries) this.set(key, value, options);
+  }
+
+  /** Like `set`, and returns the version of the new entry. */
+  setEntry(key: Key, value: V, options: SetOptions = {}): bigint {
+    this.#tick();
+    this.#write(key, value, options);
+    return header.version;
+  }
+
+  /** Stores if the key is absent; says whether it did. */
+  add(key: Key, value: V, options: Omit<SetOptions, "ifVersion" | "keepTtl"> = {}): boolean {
+    return this.#writeIf(Condition.IfAbsent, key, value, options);
+  }
+
+  /** Stores if the key is there; says whether it did. */
+  replace(key: Key, value: V, options: Omit<SetOptions, "ifVersion"> = {}): boolean {
+    return this.#writeIf(Condition.IfPresent, key, value, options);
+  }
+
+  /** Deletes the key, with `ifVersion` only the entry of that version; says whether an entry went. */
+  delete(key: Key, options?: { ifVersion: bigint }): boolean {
+    if (this.#clock !== undefined) this.#tick();
+    if (options === undefined) return remove(this.#handle, key);
+    if (typeof options?.ifVersion !== "bigint") {
+      throw new TypeError(`ifVersion must be a bigint from getEntry; got ${describe(options?.ifVersion)}`);
+    }
+    return this.#native.deleteVersion(key, options.ifVersion);
+  }
+
+  /** Deletes the key and returns its value. */
+  take(key: Key): V | undefined {
+    this.#tick();
+    return receive(calls.take(this.#handle, key), this.#codec) as V | undefined;
+  }
+
+  /**
+   * Adds `delta` to the integer under the key, an absent one counting as 0, and returns the sum. Keeps the expiry.
+   *
+   * @throws {TandemError} `NotInteger`; `Overflow` beyond 2^53 - 1. Nothing is changed then.
+   */
+  incr(key: Key, delta = 1): number {
+    if (!Number.isSafeInteger(delta)) {
+      throw new TypeError(`delta must be a safe integer; got ${describe(delta)}`);
+    }
+    this.#tick();
+    return calls.incr(this.#handle, key, delta);
+  }
+
+  /** `incr` with the negative of `delta`. */
+  decr(key: Key, delta = 1): number {
+    return this.incr(key, -delta);
+  }
+
+  /** A use without a value; says whether the key is there. */
+  touch(key: Key): boolean {
+    if (this.#clock !== undefined) this.#tick();
+    return touch(this.#handle, key);
+  }
+
+  /** Lets the entry expire in `ttl` ms; says whether the key is there. */
+  expire(key: Key, ttl: number): boolean {
+    const ms = duration("ttl", ttl);
+    if (ms === undefined) throw new TypeError("ttl must be a number of ms; got undefined");
+    this.#tick();
+    return this.#native.setExpiry(key, Expiry.In, ms);
+  }
+
+  /** Milliseconds until the entry expires, `Infinity` if it does not, `undefined` if there is none. */
+  ttl(key: Key): number | undefined {
+    this.#tick();
+    if (!calls.inspect(this.#handle, key)) return undefined;
+    const { expiresAt } = header;
+    return expiresAt === undefined ? Number.POSITIVE_INFINITY : Math.max(0, expiresAt - this.#now());
+  }
+
+  /** Lets the entry live without expiry; says whether the key is there. */
+  persist(key: Key): boolean {
+    this.#tick();
+    return this.#native.setExpiry(key, Expiry.Never, 0);
+  }
+
+  /**
+   * One step of a walk over all keys, from `cursor` (0 starts) on. A key that exists throughout appears exactly once.
+   *
+   * @param match pattern as in Redis: `*`, `?`, `[a-z]`, `\`; keys that are no UTF-8 match only without one.
+   */
+  scan(cursor = 0, match?: string): ScanStep {
+    if (!Number.isSafeInteger(cursor) || cursor < 0) {
+      throw new RangeError(`cursor must be 0 or come from the step before; got ${describe(cursor)}`);
+    }
+    const test = match === undefined ? undefined : globTest(match);
+    this.#tick();
+    const page = this.#native.scan(cursor);
+    const keys = test === undefined ? page.keys : page.keys.filter((key) => typeof key === "string" && test(key));
+    return { cursor: page.cursor, keys };
+  }
+
+  /** All keys, step by step; writers may go on meanwhile. */
+  *keys(): Generator<string | Buffer, void, undefined> {
+    let cursor = 0;
+    do {
+      const step = this.scan(cursor);
+      yield* step.keys;
+      cursor = step.cursor;
+    } while (cursor !== 0);
+  }
+
+  /** All entries, step by step, without using them. */
+  *entries(): Generator<[key: string | Buffer, value: V], void, undefined> {
+    for (const key of this.keys()) {
+      const value = this.peek(key);
+      if (value !== undefined) yield [key, value];
+    }
+  }
+
+  /** All values, step by step, without using them. */
+  *values(): Generator<V, void, undefined> {
+    for (const [, value] of this.entries()) yield value;
+  }
+
+  [Symbol.iterator](): Generator<[key: string | Buffer, value: V], void, undefined> {
+    return this.entries();
+  }
+
+  /** Number of entries. */
+  get size(): number {
+    this.#tick();
+    return this.#native.size;
+  }
+
+  /** Deletes everything. Memory returns in small steps. */
+  clear(): void {
+    this.#native.clear();
+  }
+
+  /** Counters. */
+  stats(): CacheStats {
+    this.#tick();
+    return { ...this.#native.stats(), perShard: this.#native.shardStats() };
+  }
+
+  /** Sets a new `maxBytes`; resolves when the bound holds. */
+  async resize(maxBytes: Bytes): Promise<void> {
+    const bytes = parseMaxBytes(maxBytes);
+    let done = this.#native.resize(bytes);
+    while (!done) {
+      await new Promise((resume) => setImmediate(resume));
+      if (this.#handle === CLOSED_HANDLE) return;
+      this.#native.maintain();
+      done = this.#native.resize(bytes);
+    }
+  }
+
+  /** Calls `listener` with batches of events, of changes by any thread, from now on. See {@link EventName}. */
+  on(event: EventName, listener: EventListener): this {
+    this.#events ??= new Events(this.#native);
+    this.#events.on(event, listener);
+    return this;
+  }
+
+  /** Ends what `on` began. */
+  off(event: EventName, listener: EventListener): this {
+    this.#events?.off(event, listener);
+    return this;
+  }
+
+  /** Gives the handle back; the memory goes with the last handle. Reads are misses then, writes are refused. */
+  close(): void {
+    this.#events?.close();
+    this.#handle = CLOSED_HANDLE;
+    this.#native.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #write(key: Key, value: V, options: SetOptions): void {
+    const checked = checkSetOptions(options);
+    const stored = writeWith(this.#handle, this.#codec, key, value, checked, Condition.Always);
+    if (!stored) throw versionMismatch(checked.ifVersion ?? 0n);
+  }
+
+  #writeIf(condition: number, key: Key, value: V, options: SetOptions): boolean {
+    const checked = checkSetOptions(options);
+    if (checked.ifVersion !== undefined) throw new TypeError("ifVersion is for set and setEntry");
+    this.#tick();
+    return writeWith(this.#handle, this.#codec, key, value, checked, condition);
+  }
+
+  #now(): number {
+    return this.#clock === undefined ? Date.now() : this.#clock();
+  }
+
+  /** Tells the engine what the injected clock says; it cannot ask JavaScript while it holds a lock. */
+  #tick(): void {
+    if (this.#clock !== undefined) this.#native.setClock(this.#clock());
+  }
+}

@@ -1,0 +1,151 @@
+/** How values that are neither strings, bytes nor integers become bytes. */
+import { Packr } from "#msgpackr";
+import { TandemError } from "../errors.js";
+import type { Delivered, NativeCache } from "../native.js";
+import { header, holdWindow, Kind, windowBytes } from "./window.js";
+
+/** A codec of your own. All threads that open one named cache must give the same one. */
+export interface Codec {
+  /** Turns a value into bytes. */
+  encode(value: unknown): Uint8Array;
+  /** Turns bytes that `encode` made back into a value. The bytes belong to the callee. */
+  decode(bytes: Uint8Array): unknown;
+}
+
+/** A codec, ready for one cache. */
+export interface ValueCodec {
+  /** Stored with each value, so that bytes of another codec are noticed. */
+  readonly id: number;
+  encode(value: unknown): Uint8Array;
+  /** Decodes the first `length` bytes of the window. */
+  decodeWindow(length: number): unknown;
+  decode(bytes: Uint8Array): unknown;
+}
+
+const MSGPACK_ID = 1;
+const CUSTOM_ID = 2;
+
+/**
+ * Most shapes of objects a cache remembers, and most keys a remembered shape may have. Objects beyond (dictionaries
+ * with a key for each user, say) carry their keys themselves.
+ */
+const MAX_SHAPES = 256;
+const MAX_SHAPE_KEYS = 64;
+
+/** Longest list of shapes kept, as JSON; a little below what the native side accepts. */
+const MAX_SHAPES_LENGTH = 200_000;
+
+/**
+ * MessagePack with the shapes of objects kept once per cache instead of in each value. The shapes live in the native
+ * cache, where every thread finds them; a shape is published before the first value that needs it is stored.
+ */
+class SharedShapeCodec implements ValueCodec {
+  readonly id = MSGPACK_ID;
+  readonly #packr: Packr;
+  #revision = 0;
+  #length = 0;
+
+  constructor(cache: NativeCache) {
+    this.#packr = new Packr({
+      maxSharedStructures: MAX_SHAPES,
+      // Bytes inside an object must outlive the window they are decoded from.
+      copyBuffers: true,
+      moreTypes: true,
+      getStructures: () => {
+        const { revision, bytes } = cache.structures();
+        this.#revision = revision;
+        this.#length = bytes.length;
+        return revision === 0 ? [] : JSON.parse(bytes.toString());
+      },
+      saveStructures: (shapes: object[]) => {
+        const bytes = Buffer.from(JSON.stringify(shapes));
+        if (!cache.saveStructures(this.#revision, bytes)) return false;
+        this.#revision += 1;
+        this.#length = bytes.length;
+        return true;
+      },
+      shouldShareStructure: (keys: string[]) =>
+        keys.length <= MAX_SHAPE_KEYS &&
+        this.#length + keys.reduce((sum, key) => sum + key.length * 3 + 3, 0) < MAX_SHAPES_LENGTH,
+    });
+  }
+
+  encode(value: unknown): Uint8Array {
+    return this.#packr.pack(value);
+  }
+
+  decodeWindow(length: number): unknown {
+    return holdWindow(() => this.#packr.unpack(windowBytes, length));
+  }
+
+  decode(bytes: Uint8Array): unknown {
+    return this.#packr.unpack(bytes);
+  }
+}
+
+/** A user's codec: it may keep the bytes it gets, or call into the cache, so it gets a copy. */
+class CustomCodec implements ValueCodec {
+  readonly id = CUSTOM_ID;
+  readonly #codec: Codec;
+
+  constructor(codec: Codec) {
+    this.#codec = codec;
+  }
+
+  encode(value: unknown): Uint8Array {
+    const bytes: unknown = this.#codec.encode(value);
+    if (!(bytes instanceof Uint8Array)) {
+      throw new TypeError(`codec.encode must return a Uint8Array; got ${typeof bytes}`);
+    }
+    return bytes;
+  }
+
+  decodeWindow(length: number): unknown {
+    return this.#codec.decode(copyWindow(length));
+  }
+
+  decode(bytes: Uint8Array): unknown {
+    return this.#codec.decode(bytes);
+  }
+}
+
+/** Makes the codec of a cache. */
+export function createCodec(cache: NativeCache, codec: Codec | undefined): ValueCodec {
+  return codec === undefined ? new SharedShapeCodec(cache) : new CustomCodec(codec);
+}
+
+/** Copies the first `length` bytes of the window; from Node's pool, which is far cheaper than a buffer of its own. */
+function copyWindow(length: number): Buffer {
+  const copy = Buffer.allocUnsafe(length);
+  windowBytes.copy(copy, 0, 0, length);
+  return copy;
+}
+
+/** Turns what a call delivered into the value that was stored. */
+export function receive(delivered: Delivered, codec: ValueCodec): unknown {
+  if (typeof delivered !== "object") return delivered;
+  if (delivered === null) {
+    const length = header.length;
+    if (header.kind !== Kind.Coded) return copyWindow(length);
+    checkCodec(codec);
+    return codec.decodeWindow(length);
+  }
+  if (!(delivered instanceof ArrayBuffer)) return delivered;
+  checkCodec(codec);
+  return codec.decode(Buffer.from(delivered));
+}
+
+/** Turns what `getBytes` delivered into a Buffer of the caller's own. */
+export function receiveBytes(delivered: Buffer | null | undefined): Buffer | undefined {
+  return delivered === null ? copyWindow(header.length) : delivered;
+}
+
+function checkCodec(codec: ValueCodec): void {
+  if (header.codec !== codec.id) {
+    throw new TandemError(
+      "CodecMismatch",
+      `the value was written by codec ${header.codec} and this cache was opened with codec ${codec.id}: ` +
+        "open it with the same codec in every thread",
+    );
+  }
+}

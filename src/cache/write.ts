@@ -1,0 +1,153 @@
+/** Writes with options. Those without take a shorter way in `cache.ts`. */
+import { TandemError } from "../errors.js";
+import { calls, type Key } from "../native.js";
+import type { ValueCodec } from "./codec.js";
+import { describe } from "./options.js";
+import { header, Kind } from "./window.js";
+
+/** Options of a write. */
+export interface SetOptions {
+  /** Milliseconds the entry lives, at least 1; `Infinity`: it does not expire. Default: the cache's `ttl`. */
+  ttl?: number;
+  /** When the entry expires, in ms since the Unix epoch. In the past: the write deletes. */
+  expiresAt?: number;
+  /** Keeps the expiry that an entry has which is overwritten. */
+  keepTtl?: boolean;
+  /** Milliseconds the entry lives without being used, at least 1. Default: the cache's `idleTtl`. */
+  idleTtl?: number;
+  /** What the entry counts towards `maxCost`, a whole number of at least 1. Default: 1. */
+  cost?: number;
+  /** Stores only if the entry has this version; `0n`: only if there is none. */
+  ifVersion?: bigint;
+}
+
+/** When a write takes effect; numbered as `crates/node/src/calls/write.rs` reads it. */
+export const Condition = { Always: 0, IfAbsent: 1, IfPresent: 2, IfVersion: 3 } as const;
+
+/** How an expiry is meant; numbered as `crates/node/src/calls/write.rs` reads it. */
+export const Expiry = { Default: 0, Never: 1, At: 2, In: 3, Keep: 4 } as const;
+
+/** Latest expiry: the last millisecond a `Date` can hold. */
+const MAX_TIME = 8.64e15;
+
+const OPTION_NAMES: ReadonlySet<string> = new Set<keyof SetOptions>([
+  "ttl",
+  "expiresAt",
+  "keepTtl",
+  "idleTtl",
+  "cost",
+  "ifVersion",
+]);
+
+/**
+ * Stores `value` if `condition` holds (`ifVersion` takes its place); says whether it did.
+ * `header.version` is then the version of the entry that is there.
+ */
+export function writeWith(
+  handle: number,
+  codec: ValueCodec,
+  key: Key,
+  value: unknown,
+  options: SetOptions,
+  condition: number,
+): boolean {
+  const [mode, ms] = expiryOf(options);
+  const idleTtl = duration("idleTtl", options.idleTtl) ?? Number.NaN;
+  const cost = costOf(options.cost);
+  const version = versionOf(options.ifVersion);
+  const when = version === undefined ? condition : Condition.IfVersion;
+  const write = (kind: number, stored: unknown, codecId: number) =>
+    calls.setWith(handle, key, stored, kind, codecId, mode, ms, idleTtl, cost, when, version ?? 0n);
+  if (typeof value === "string") return write(Kind.Text, value, 0);
+  if (isStorableInteger(value)) return write(Kind.Integer, value, 0);
+  if (value instanceof Uint8Array) return write(Kind.Bytes, value, 0);
+  return write(Kind.Coded, encode(codec, value), codec.id);
+}
+
+/** Stores a value that is no string, with default options. */
+export function writeOther(handle: number, codec: ValueCodec, key: Key, value: unknown): void {
+  if (isStorableInteger(value)) calls.setInteger(handle, key, value);
+  else if (value instanceof Uint8Array) calls.setBytes(handle, key, value, 0);
+  else calls.setBytes(handle, key, encode(codec, value), codec.id);
+}
+
+/** Checks options that are not known to be right; unknown names are errors. */
+export function checkSetOptions(options: SetOptions): SetOptions {
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError(`write options must be an object; got ${describe(options)}`);
+  }
+  for (const option in options) {
+    if (!OPTION_NAMES.has(option)) {
+      throw new TypeError(`write option ${option} does not exist; there are ${[...OPTION_NAMES].join(", ")}`);
+    }
+  }
+  return options;
+}
+
+/** The refusal of a write whose version did not match. */
+export function versionMismatch(expected: bigint): TandemError {
+  const actual = header.version;
+  return new TandemError(
+    "VersionMismatch",
+    `the entry ${actual === 0n ? "is absent" : `has version ${actual}`}, not ${expected}; nothing was changed`,
+  );
+}
+
+/** Milliseconds for an option, or `undefined`. */
+export function duration(option: string, value: unknown): number | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value !== "number") throw new TypeError(`${option} must be a number of ms; got ${describe(value)}`);
+  if (!Number.isSafeInteger(value) || value < 1 || value > MAX_TIME) {
+    throw new RangeError(`${option} must be a whole number of ms, at least 1; got ${value}`);
+  }
+  return value;
+}
+
+function encode(codec: ValueCodec, value: unknown): Uint8Array {
+  if (value === undefined || typeof value === "function" || typeof value === "symbol") {
+    const advice = value === undefined ? "; delete the key instead" : "";
+    throw new TypeError(`${describe(value)} cannot be stored${advice}`);
+  }
+  return codec.encode(value);
+}
+
+/** Integers are stored as such, so that `incr` and Redis clients can use them. -0 is no integer: it would lose its sign. */
+function isStorableInteger(value: unknown): value is number {
+  return Number.isSafeInteger(value) && !Object.is(value, -0);
+}
+
+function expiryOf({ ttl, expiresAt, keepTtl }: SetOptions): [mode: number, ms: number] {
+  if (Number(ttl !== undefined) + Number(expiresAt !== undefined) + Number(keepTtl === true) > 1) {
+    throw new TypeError("ttl, expiresAt and keepTtl exclude each other; give one");
+  }
+  if (keepTtl !== undefined && typeof keepTtl !== "boolean") {
+    throw new TypeError(`keepTtl must be a boolean; got ${describe(keepTtl)}`);
+  }
+  if (keepTtl) return [Expiry.Keep, 0];
+  if (expiresAt !== undefined) return [Expiry.At, timestamp(expiresAt)];
+  if (ttl === undefined) return [Expiry.Default, 0];
+  if (ttl === Number.POSITIVE_INFINITY) return [Expiry.Never, 0];
+  return [Expiry.In, duration("ttl", ttl) ?? 0];
+}
+
+function timestamp(value: unknown): number {
+  if (typeof value !== "number") throw new TypeError(`expiresAt must be a number; got ${describe(value)}`);
+  if (!Number.isSafeInteger(value) || value < 0 || value > MAX_TIME) {
+    throw new RangeError(`expiresAt must be a whole number of ms since the Unix epoch; got ${value}`);
+  }
+  return value;
+}
+
+function costOf(cost: unknown): number {
+  if (cost === undefined) return Number.NaN;
+  if (typeof cost !== "number") throw new TypeError(`cost must be a number; got ${describe(cost)}`);
+  if (!Number.isSafeInteger(cost) || cost < 1) {
+    throw new RangeError(`cost must be a whole number from 1 to 2^53 - 1; got ${cost}`);
+  }
+  return cost;
+}
+
+function versionOf(version: unknown): bigint | undefined {
+  if (version === undefined || typeof version === "bigint") return version;
+  throw new TypeError(`ifVersion must be a bigint from getEntry; got ${describe(version)}`);
+}
