@@ -1,5 +1,11 @@
 //! The change stream: every committed change, in order per shard, into a bounded ring.
 
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::Mutex;
+
 /// What happened to a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -48,19 +54,113 @@ pub struct OldValue {
     pub bytes: Vec<u8>,
 }
 
+/// The bounded ring between shards and the reader. Closed, it costs a load per change.
+#[derive(Clone, Default)]
+pub(crate) struct Ring(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    open: AtomicBool,
+    with_values: AtomicBool,
+    state: Mutex<State>,
+    wake: Mutex<Option<Wake>>,
+    /// Set from a wake-up to the next drain.
+    woken: AtomicBool,
+}
+
+type Wake = Box<dyn Fn() + Send + Sync>;
+
+#[derive(Default)]
+struct State {
+    changes: VecDeque<Change>,
+    capacity: usize,
+    /// Counts the streams that were opened, so that an old one notices that it was replaced.
+    stream: u64,
+}
+
+impl Ring {
+    /// Whether anybody listens.
+    #[inline(always)]
+    pub(crate) fn is_open(&self) -> bool {
+        self.0.open.load(Ordering::Relaxed)
+    }
+
+    /// Whether changes carry the value that went.
+    pub(crate) fn with_values(&self) -> bool {
+        self.0.with_values.load(Ordering::Relaxed)
+    }
+
+    /// Adds a change. When the ring is full, what it holds is replaced by one [`ChangeKind::Gap`].
+    pub(crate) fn push(&self, change: Change) {
+        let mut state = self.0.state.lock();
+        if state.changes.len() >= state.capacity {
+            state.changes.clear();
+            state.changes.push_back(Change {
+                kind: ChangeKind::Gap,
+                key: Vec::new(),
+                version: change.version,
+                old: None,
+            });
+        }
+        state.changes.push_back(change);
+    }
+
+    /// Tells the reader that there is something to drain. Not under a shard lock.
+    pub(crate) fn wake(&self) {
+        if self.is_open() && !self.0.woken.swap(true, Ordering::AcqRel) {
+            if let Some(wake) = &*self.0.wake.lock() {
+                wake();
+            }
+        }
+    }
+
+    /// Opens the ring for a new reader; an older one gets nothing more.
+    pub(crate) fn open(&self, capacity: usize, with_values: bool) -> ChangeStream {
+        *self.0.wake.lock() = None;
+        let mut state = self.0.state.lock();
+        state.changes.clear();
+        // One place more than one change: a gap needs a change behind it.
+        state.capacity = capacity.max(2);
+        state.stream += 1;
+        self.0.with_values.store(with_values, Ordering::Relaxed);
+        self.0.woken.store(false, Ordering::Release);
+        self.0.open.store(true, Ordering::Relaxed);
+        ChangeStream { ring: self.clone(), stream: state.stream }
+    }
+}
+
 /// A reader of the change stream. Dropping it ends the stream; without one, changes cost nothing.
 pub struct ChangeStream {
-    _private: (),
+    ring: Ring,
+    stream: u64,
 }
 
 impl ChangeStream {
     /// Takes up to `max` changes that are there; never waits.
-    pub fn drain(&self, _max: usize) -> Vec<Change> {
-        todo!()
+    pub fn drain(&self, max: usize) -> Vec<Change> {
+        let shared = &self.ring.0;
+        shared.woken.store(false, Ordering::Release);
+        let mut state = shared.state.lock();
+        if state.stream != self.stream {
+            return Vec::new();
+        }
+        let count = max.min(state.changes.len());
+        state.changes.drain(..count).collect()
     }
 
-    /// Calls `wake` (from any thread, at most once between two drains, never under a lock) when changes are there.
-    pub fn on_ready(&self, _wake: Box<dyn Fn() + Send + Sync>) {
-        todo!()
+    /// Calls `wake` (from any thread, at most once between two drains, never under a shard lock) when changes are
+    /// there. After a wake-up, drain until nothing comes.
+    pub fn on_ready(&self, wake: Box<dyn Fn() + Send + Sync>) {
+        *self.ring.0.wake.lock() = Some(wake);
+    }
+}
+
+impl Drop for ChangeStream {
+    fn drop(&mut self) {
+        let mut state = self.ring.0.state.lock();
+        if state.stream == self.stream {
+            self.ring.0.open.store(false, Ordering::Relaxed);
+            state.changes.clear();
+        }
     }
 }

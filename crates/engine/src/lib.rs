@@ -14,17 +14,25 @@
 
 mod cache;
 mod clock;
+mod codec;
 mod error;
 mod events;
+mod eviction;
 pub mod gates;
+mod index;
+mod log;
+mod memory;
 mod options;
+mod record;
+mod shard;
 mod stats;
+mod sync;
 mod value;
 
 pub use cache::{Cache, ScanEntry};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::{Error, Result};
-pub use events::{Change, ChangeKind, ChangeStream};
+pub use events::{Change, ChangeKind, ChangeStream, OldValue};
 pub use options::{Compression, Options, PolicyKind};
 pub use stats::Stats;
 pub use value::{Condition, Expiry, Found, Kind, LargeValue, NewValue, ReadMode, Transform, WriteOptions, Written};

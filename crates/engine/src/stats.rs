@@ -44,3 +44,28 @@ pub struct Stats {
     /// Number of shards.
     pub shards: u32,
 }
+
+impl Stats {
+    /// Adds the counters of another shard.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.entries += other.entries;
+        self.cost += other.cost;
+        self.bytes += other.bytes;
+        self.key_bytes += other.key_bytes;
+        self.value_bytes += other.value_bytes;
+        self.raw_value_bytes += other.raw_value_bytes;
+        self.overhead_bytes += other.overhead_bytes;
+        self.dead_bytes += other.dead_bytes;
+        self.reserve_bytes += other.reserve_bytes;
+        self.hits += other.hits;
+        self.misses += other.misses;
+        self.sets += other.sets;
+        self.deletes += other.deletes;
+        self.evictions += other.evictions;
+        self.expirations += other.expirations;
+        self.compressed += other.compressed;
+        self.gates += other.gates;
+        self.resets += other.resets;
+        self.shards += other.shards;
+    }
+}

@@ -3,6 +3,8 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
+use crate::memory::LargeBytes;
+
 /// What the bytes of a value mean. Stored with every record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
@@ -67,12 +69,12 @@ impl Found<'_> {
 /// A large value outside the log, immutable and shared by reference. Its memory counts towards
 /// `max_bytes` until the last reference is gone.
 #[derive(Debug, Clone)]
-pub struct LargeValue(pub(crate) Arc<Vec<u8>>);
+pub struct LargeValue(pub(crate) Arc<LargeBytes>, pub(crate) usize);
 
 impl Deref for LargeValue {
     type Target = [u8];
     fn deref(&self) -> &[u8] {
-        &self.0
+        &self.0.as_slice()[self.1..]
     }
 }
 

@@ -1,0 +1,62 @@
+//! Background work in small steps, and resizing.
+
+use std::sync::atomic::Ordering;
+
+use super::Cache;
+use crate::error::{Error, Result};
+use crate::log::Bound;
+use crate::shard::Effects;
+
+impl Cache {
+    /// One small step (tens of microseconds) of background work: expiry, freeing after [`Cache::clear`], shrinking.
+    /// Returns true while there is more to do at once; a caretaker calls it every 50 ms or so.
+    pub fn maintain(&self) -> bool {
+        for _ in 0..self.shards.len() {
+            let number = self.next_shard.load(Ordering::Relaxed) % self.shards.len();
+            let mut effects = Effects::default();
+            let mut shard = self.lock_number(number);
+            let more = shard.bury_some(&mut effects) || shard.sweep(&mut effects);
+            drop(shard);
+            self.settle(effects);
+            if more {
+                return true;
+            }
+            self.next_shard.store(number + 1, Ordering::Relaxed);
+        }
+        self.shrink_some()
+    }
+
+    /// Sets a new bound. Returns true when it holds already; else call [`Cache::maintain`] until it does.
+    ///
+    /// # Errors
+    /// [`Error::BadOption`] if out of range or beyond four times the bound the cache was created with.
+    pub fn resize(&self, max_bytes: u64) -> Result<bool> {
+        self.check_open()?;
+        let most = self.shared.segments.region_bytes();
+        let least =
+            crate::MIN_CACHE_BYTES.max(8 * u64::from(self.shared.segments.segment_bytes()) * self.shards.len() as u64);
+        if max_bytes < least || max_bytes > most {
+            return Err(Error::BadOption {
+                option: "maxBytes",
+                reason: format!("{max_bytes} is outside {least} to {most}, the range of this cache"),
+            });
+        }
+        self.shared.budget.set_max(max_bytes);
+        Ok(self.shared.segments.shed(0, false))
+    }
+
+    /// Gives memory up while the bound is exceeded. True while it still is.
+    fn shrink_some(&self) -> bool {
+        if self.shared.segments.shed(0, false) {
+            return false;
+        }
+        let fullest = |number: &usize| self.shared.loads[*number].segments.load(Ordering::Relaxed);
+        let Some(number) = (0..self.shards.len()).max_by_key(fullest) else { return false };
+        let mut effects = Effects::default();
+        let mut shard = self.lock_number(number);
+        let gave = (0..32).any(|_| shard.reclaim(Bound::Bytes, &mut effects));
+        drop(shard);
+        self.settle(effects);
+        gave
+    }
+}

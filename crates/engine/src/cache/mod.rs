@@ -1,0 +1,225 @@
+//! The concurrent face of the engine.
+
+mod keyspace;
+mod maintain;
+mod modify;
+mod read;
+mod scratch;
+mod write;
+
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+use crate::error::{Error, Result};
+use crate::events::ChangeStream;
+use crate::log::Bound;
+use crate::memory::{Budget, LargeSpace, Pages, Segments};
+use crate::options::{Options, PolicyKind};
+use crate::shard::{Effects, Load, Shard, Shared};
+use crate::sync::{Mutex, MutexGuard, lock};
+
+pub use keyspace::ScanEntry;
+
+/// A byte-bounded cache shared by threads. `&self` everywhere; keep it in an `Arc`.
+///
+/// An operation hashes its key once, takes the lock of one shard and holds it for a probe and copies of up to
+/// 64 KiB. Compression, large values and everything a listener does happen outside.
+pub struct Cache {
+    shared: Arc<Shared>,
+    shards: Box<[Padded]>,
+    /// 64 - log2(shards); the shard is the hash's top bits.
+    shard_shift: u32,
+    closed: AtomicBool,
+    /// Fixed charge for the shards themselves and the segment table.
+    fixed_bytes: u64,
+    /// Where `maintain` goes on.
+    next_shard: AtomicUsize,
+}
+
+/// A shard on its own cache lines.
+#[repr(align(128))]
+struct Padded(Mutex<Shard>);
+
+/// A locked shard. A panic while it is held empties the shard before the lock is released.
+pub(crate) struct Guard<'a>(MutexGuard<'a, Shard>);
+
+impl Deref for Guard<'_> {
+    type Target = Shard;
+    #[inline(always)]
+    fn deref(&self) -> &Shard {
+        &self.0
+    }
+}
+
+impl DerefMut for Guard<'_> {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut Shard {
+        &mut self.0
+    }
+}
+
+impl Drop for Guard<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.reset();
+        }
+    }
+}
+
+/// Default number of shards: one per 8 MiB up to 64; a single one where the order of eviction is to be exact.
+fn default_shards(options: &Options) -> usize {
+    let small = options.max_bytes < 16 << 20 || options.max_entries.is_some_and(|entries| entries < 1 << 14);
+    if options.policy == PolicyKind::Lru || options.max_cost.is_some() || small {
+        return 1;
+    }
+    let wanted = (options.max_bytes >> 23).clamp(1, 64) as usize;
+    1 << wanted.ilog2()
+}
+
+/// Segments are 1/64 of a shard's part, from 16 to 128 KiB.
+fn segment_bytes(options: &Options, shards: usize) -> u32 {
+    let part = options.max_bytes / shards as u64 / 64;
+    1 << part.clamp(16 << 10, 128 << 10).ilog2()
+}
+
+impl Cache {
+    /// Creates a cache. Address space for four times `max_bytes` is reserved, so that [`Cache::resize`] has room;
+    /// memory is touched only when used.
+    ///
+    /// # Errors
+    /// [`Error::BadOption`], [`Error::OutOfMemory`].
+    pub fn new(options: Options) -> Result<Self> {
+        options.validate()?;
+        let shards = options.shards.unwrap_or_else(|| default_shards(&options));
+        let segment_bytes = segment_bytes(&options, shards);
+        let least = shards as u64 * 8 * u64::from(segment_bytes);
+        if options.max_bytes < least && shards > 1 {
+            return Err(Error::BadOption {
+                option: "shards",
+                reason: format!("{shards} shards need maxBytes of at least {least}"),
+            });
+        }
+        let region = options.max_bytes.saturating_mul(4).max(options.max_bytes);
+        let budget = Arc::new(Budget::new(options.max_bytes));
+        let fixed_bytes =
+            Segments::table_bytes(options.max_bytes / u64::from(segment_bytes)) + (shards * size_of::<Padded>()) as u64;
+        budget.charge(fixed_bytes);
+        // Relocation needs a segment in hand; shards seldom need theirs at the same moment.
+        let reserve = 1 + shards as u32 / 4;
+        let segments = Arc::new(Segments::new(region, segment_bytes, reserve, Arc::clone(&budget))?);
+        let pages = Arc::new(Pages::new((region / 8 / 4096) as usize + shards * 4, Arc::clone(&budget))?);
+        let seed = options.seed.unwrap_or_else(random_seed);
+        let shared = Arc::new(Shared {
+            segments,
+            pages,
+            large: Arc::new(LargeSpace::new(Arc::clone(&budget))),
+            budget,
+            secrets: rapidhash::v3::RapidSecrets::seed(seed),
+            ring: crate::events::Ring::default(),
+            entries: AtomicU64::new(0),
+            cost: AtomicU64::new(0),
+            loads: std::iter::repeat_with(Load::default).take(shards).collect(),
+            options,
+        });
+        let shards = (0..shards)
+            .map(|number| Ok(Padded(Mutex::new(Shard::new(Arc::clone(&shared), number)?))))
+            .collect::<Result<Box<[Padded]>>>()?;
+        Ok(Self {
+            shard_shift: 64 - shards.len().trailing_zeros(),
+            shared,
+            shards,
+            closed: AtomicBool::new(false),
+            fixed_bytes,
+            next_shard: AtomicUsize::new(0),
+        })
+    }
+
+    /// The options the cache was created with.
+    pub fn options(&self) -> &Options {
+        &self.shared.options
+    }
+
+    /// Opens the change stream with a ring of `capacity` changes; `with_values` copies the values that go, too.
+    /// At most one stream a cache; a second open ends the first.
+    pub fn changes(&self, capacity: usize, with_values: bool) -> ChangeStream {
+        self.shared.ring.open(capacity, with_values)
+    }
+
+    /// Closes the cache: what it holds goes, later writes answer [`Error::Closed`], later reads miss.
+    pub fn close(&self) {
+        if !self.closed.swap(true, Ordering::AcqRel) {
+            self.clear();
+            while self.maintain() {}
+            self.shared.segments.shed(u64::MAX, false);
+        }
+    }
+
+    fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
+
+    fn check_open(&self) -> Result<()> {
+        if self.is_closed() { Err(Error::Closed) } else { Ok(()) }
+    }
+
+    #[inline(always)]
+    fn shard_of(&self, hash: u64) -> &Mutex<Shard> {
+        // With one shard the shift would be by 64.
+        let number = if self.shards.len() == 1 { 0 } else { (hash >> self.shard_shift) as usize };
+        &self.shards[number].0
+    }
+
+    #[inline(always)]
+    fn lock(&self, hash: u64) -> Guard<'_> {
+        Guard(lock(self.shard_of(hash)))
+    }
+
+    #[inline(always)]
+    fn lock_number(&self, number: usize) -> Guard<'_> {
+        Guard(lock(&self.shards[number].0))
+    }
+
+    /// Does what had to wait for the end of the critical section.
+    #[inline(always)]
+    fn settle(&self, effects: Effects) {
+        if effects.changed {
+            self.shared.ring.wake();
+        }
+        drop(effects);
+    }
+
+    /// Lets the shard that holds most of what `bound` limits give some of it up. Returns false if none has any.
+    fn relieve(&self, bound: Bound) -> bool {
+        let held = |number: &usize| {
+            let load = &self.shared.loads[*number];
+            match bound {
+                Bound::Bytes => load.segments.load(Ordering::Relaxed),
+                Bound::Entries => load.entries.load(Ordering::Relaxed),
+                Bound::Cost => load.cost.load(Ordering::Relaxed),
+            }
+        };
+        let Some(fullest) = (0..self.shards.len()).max_by_key(held) else { return false };
+        let mut effects = Effects::default();
+        let mut shard = self.lock_number(fullest);
+        let gave = match bound {
+            // Until a segment is free, but for a bounded number of steps: the caller tries again.
+            Bound::Bytes => {
+                let before = shard.log.used_segments();
+                (0..2048).any(|_| !shard.reclaim(bound, &mut effects) || shard.log.used_segments() < before)
+                    && shard.log.used_segments() < before
+            }
+            Bound::Entries | Bound::Cost => shard.evict_one(bound, &mut effects),
+        };
+        drop(shard);
+        self.settle(effects);
+        gave
+    }
+}
+
+/// Process-wide randomness for the key hash: a seed nobody outside can guess.
+fn random_seed() -> u64 {
+    use std::hash::{BuildHasher, Hasher};
+    std::collections::hash_map::RandomState::new().build_hasher().finish()
+}

@@ -1,0 +1,237 @@
+//! Unconditional and conditional writes.
+
+use super::{Cache, read, scratch};
+use crate::codec;
+use crate::error::{Error, Result};
+use crate::log::Bound;
+use crate::memory::LargeSpace;
+use crate::options::Compression;
+use crate::record::{HEADER_BYTES, flag};
+use crate::shard::{Effects, Step, Stored, Write, describe, stored};
+use crate::value::{Condition, Found, Kind, LargeValue, NewValue, WriteOptions, Written};
+
+/// Longest idle ttl: half the range of the 32 bits that hold the last use.
+const MAX_IDLE_MS: u64 = 1 << 31;
+/// How often a write asks another shard to give way before it gives up or takes from its own.
+const RELIEF_ATTEMPTS: u32 = 8;
+
+impl Cache {
+    /// Stores a value. Pre-empts an upsert in flight on the key. Compression and the copy of a large value happen
+    /// before the lock is taken.
+    ///
+    /// # Errors
+    /// [`Error::KeyTooLong`], [`Error::TooLarge`], [`Error::BadCost`], [`Error::BadOption`], [`Error::Overloaded`],
+    /// [`Error::Closed`]. Nothing has changed then.
+    pub fn set(&self, key: &[u8], value: NewValue<'_>, options: &WriteOptions) -> Result<Written> {
+        self.check_write(key, &value, options)?;
+        scratch::with(|compressed| {
+            let (flags, bytes) = self.encode(&value, compressed);
+            self.store(key, &value, flags, bytes, options)
+        })
+    }
+
+    /// Everything that can be said about a write without looking at the cache's content.
+    fn check_write(&self, key: &[u8], value: &NewValue<'_>, options: &WriteOptions) -> Result<()> {
+        self.check_open()?;
+        if key.len() > crate::MAX_KEY_BYTES {
+            return Err(Error::KeyTooLong { bytes: key.len() });
+        }
+        let limit = self.shared.options.max_value_bytes;
+        if value.bytes.len() as u64 > limit {
+            return Err(Error::TooLarge { what: "value bytes", size: value.bytes.len() as u64, limit });
+        }
+        let cost = options.cost.unwrap_or(1);
+        if cost == 0 {
+            return Err(Error::BadCost);
+        }
+        if let Some(max) = self.shared.options.max_cost
+            && cost > max
+        {
+            return Err(Error::TooLarge { what: "cost", size: cost, limit: max });
+        }
+        if let Some(idle) = options.idle_ttl_ms
+            && (idle == 0 || idle > MAX_IDLE_MS)
+        {
+            return Err(Error::BadOption {
+                option: "idleTtl",
+                reason: format!("{idle} ms is outside 1 to {MAX_IDLE_MS}"),
+            });
+        }
+        Ok(())
+    }
+
+    /// Flags and bytes of the value as it is stored.
+    fn encode<'a>(&self, value: &NewValue<'a>, compressed: &'a mut Vec<u8>) -> (u8, &'a [u8]) {
+        let ascii = value.kind == Kind::Text && value.bytes.is_ascii();
+        let flags = if ascii { flag::ASCII } else { 0 };
+        if let Compression::Lz4 { min_bytes } = self.shared.options.compression
+            && value.bytes.len() >= min_bytes
+            && codec::compress(value.bytes, compressed)
+        {
+            return (flags | flag::LZ4, compressed);
+        }
+        (flags, value.bytes)
+    }
+
+    /// Largest record in bytes that goes into the log; anything above keeps its value outside.
+    fn inline_limit(&self) -> usize {
+        (self.shared.segments.segment_bytes() / 8) as usize
+    }
+
+    fn store(
+        &self,
+        key: &[u8],
+        value: &NewValue<'_>,
+        mut flags: u8,
+        bytes: &[u8],
+        options: &WriteOptions,
+    ) -> Result<Written> {
+        let hash = self.shared.hash(key);
+        let value_len = bytes.len() as u32;
+        let fields = 6 * 8;
+        let large = if HEADER_BYTES as usize + fields + key.len() + bytes.len() > self.inline_limit() {
+            flags |= flag::LARGE;
+            let key_part: &[u8] = if key.len() > self.inline_limit() / 2 { key } else { &[] };
+            if !key_part.is_empty() {
+                flags |= flag::LONG_KEY;
+            }
+            Some(self.store_large(key_part, bytes)?)
+        } else {
+            None
+        };
+        let write = Write {
+            hash,
+            key,
+            kind: value.kind,
+            codec: value.codec,
+            flags,
+            value: if large.is_some() { &[] } else { bytes },
+            value_len,
+            large,
+            options,
+        };
+        self.attempt(hash, |shard, effects| shard.write(&write, effects))
+    }
+
+    /// Runs `step` under the lock of the hash's shard until it is done, letting other shards give way in between.
+    pub(super) fn attempt<T>(
+        &self,
+        hash: u64,
+        mut step: impl FnMut(&mut crate::shard::Shard, &mut Effects) -> Result<Step<T>>,
+    ) -> Result<T> {
+        let mut attempts = 0;
+        loop {
+            let mut effects = Effects::default();
+            let mut shard = self.lock(hash);
+            shard.insist = attempts >= RELIEF_ATTEMPTS;
+            let outcome = step(&mut shard, &mut effects);
+            shard.insist = false;
+            drop(shard);
+            self.settle(effects);
+            let bound = match outcome? {
+                Step::Done(value) => return Ok(value),
+                Step::Settle => continue,
+                Step::Full(bound) => bound,
+            };
+            let relieved = self.relieve(bound);
+            attempts = if relieved { attempts + 1 } else { attempts.max(RELIEF_ATTEMPTS) + 1 };
+            if attempts > 4 * RELIEF_ATTEMPTS {
+                return Err(Error::Overloaded { what: "no room can be made within maxBytes" });
+            }
+        }
+    }
+
+    /// Copies a value (with a long key in front) to where large ones live, evicting until it may.
+    fn store_large(&self, key: &[u8], bytes: &[u8]) -> Result<LargeValue> {
+        let charge = LargeSpace::charge_for(key.len() + bytes.len());
+        let segment_bytes = u64::from(self.shared.segments.segment_bytes());
+        let fixed =
+            self.fixed_bytes + self.shared.segments.reserve_bytes() + 3 * segment_bytes * self.shards.len() as u64;
+        let limit = self.shared.budget.max().saturating_sub(fixed);
+        if charge > limit {
+            return Err(Error::TooLarge { what: "entry bytes", size: charge, limit });
+        }
+        while !(self.shared.segments.shed(charge, true)
+            && self.shared.budget.try_charge(charge, self.spare_for_large()))
+        {
+            if !self.relieve_largest() {
+                return Err(Error::Overloaded { what: "no room for a large value: memory is in use by readers" });
+            }
+        }
+        let value = self.shared.large.store(&[key, bytes])?;
+        Ok(LargeValue(std::sync::Arc::new(value), key.len()))
+    }
+
+    fn spare_for_large(&self) -> u64 {
+        self.shared.segments.reserve_bytes().saturating_sub(self.shared.segments.free_bytes())
+    }
+
+    /// Makes the shard that holds the most bytes evict one record, so that large values and segments both shrink.
+    fn relieve_largest(&self) -> bool {
+        let mut best = (0, 0);
+        for number in 0..self.shards.len() {
+            let bytes = self.lock_number(number).stats().bytes;
+            best = best.max((bytes, number));
+        }
+        let mut effects = Effects::default();
+        let mut shard = self.lock_number(best.1);
+        let before = self.shared.budget.used();
+        // Enough steps to let a large value or a whole segment go; each is bounded by the record count.
+        let mut gave = false;
+        for _ in 0..2048 {
+            if !shard.reclaim(Bound::Bytes, &mut effects) {
+                break;
+            }
+            gave = true;
+            if effects.returning > 0 || self.shared.segments.free_bytes() > 0 {
+                break;
+            }
+        }
+        drop(shard);
+        self.settle(effects);
+        gave || self.shared.budget.used() < before
+    }
+
+    /// Deletes `key` if `condition` holds; says whether an entry went. Pre-empts.
+    ///
+    /// # Errors
+    /// [`Error::Closed`].
+    pub fn delete(&self, key: &[u8], condition: Condition) -> Result<bool> {
+        self.check_open()?;
+        let hash = self.shared.hash(key);
+        let mut effects = Effects::default();
+        let deleted = self.lock(hash).delete(hash, key, condition, &mut effects, |_| {});
+        self.settle(effects);
+        Ok(deleted)
+    }
+
+    /// Deletes `key` and hands its value to `read`, outside the lock. Pre-empts.
+    ///
+    /// # Errors
+    /// [`Error::Closed`].
+    pub fn take<T>(&self, key: &[u8], read: impl FnOnce(&Found<'_>) -> T) -> Result<Option<T>> {
+        self.check_open()?;
+        let hash = self.shared.hash(key);
+        let mut effects = Effects::default();
+        let mut taken = None;
+        scratch::with(|copy| {
+            self.lock(hash).delete(hash, key, Condition::Always, &mut effects, |record| {
+                let large = match stored(record) {
+                    Stored::Large(large, compressed) => Some((large, compressed)),
+                    Stored::Inline(bytes) | Stored::Compressed(bytes) => {
+                        copy.extend_from_slice(bytes);
+                        None
+                    }
+                };
+                let found = describe::<'static>(record, || self.shared.now_ms());
+                taken = Some((found, record.has_flag(flag::LZ4), large));
+            });
+            self.settle(effects);
+            Ok(taken.map(|(found, compressed, large)| match large {
+                Some((large, compressed)) => read::read_large(&large, compressed, &found, read),
+                None if compressed => read::decompressed(copy, |bytes| read(&Found { bytes, ..found })),
+                None => read(&Found { bytes: copy, ..found }),
+            }))
+        })
+    }
+}

@@ -1,0 +1,309 @@
+//! The index of a shard: hash -> record address, about 8 bytes an entry.
+//!
+//! Extendible hashing over pages of 64 buckets of 12 slots. The top bits of the hash choose a page through the
+//! directory, the low six the bucket in it, the next eight are the tag in the slot. A full page splits alone, into
+//! two: the cost of growing does not depend on the size of the cache. Pages never merge, so a boundary in hash
+//! space stays one, which makes a scan's cursor stable.
+//!
+//! Fagin et al., "Extendible hashing", TODS 1979; the bucket with its overflow count is that of Folly's F14.
+
+mod bucket;
+
+use std::sync::Arc;
+
+use self::bucket::{Bucket, SLOTS};
+use crate::memory::{PAGE_BYTES, Pages, prefetch};
+
+const BUCKETS: usize = PAGE_BYTES / size_of::<Bucket>();
+/// A page with more entries than this splits: 90 % of its slots.
+const PAGE_LIMIT: u16 = (BUCKETS * SLOTS * 9 / 10) as u16;
+/// Deepest directory: 2^24 pages hold 10^10 entries a shard.
+const MAX_DEPTH: u32 = 24;
+
+/// Where an entry was found. Valid until the next change of the index.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Position {
+    page: u32,
+    bucket: u16,
+    slot: u16,
+    home: u16,
+}
+
+/// Hash -> address.
+pub(crate) struct Index {
+    pages: Arc<Pages>,
+    directory: Vec<u32>,
+    depth: u32,
+    /// Leading hash bits that the shard's number took.
+    skip_bits: u32,
+    len: u64,
+    page_count: u64,
+}
+
+#[inline(always)]
+fn tag_of(hash: u64) -> u8 {
+    // 0 marks a free slot, so hashes with a zero tag share the tag 1.
+    (((hash >> 6) & 0xff) as u8).max(1)
+}
+
+#[inline(always)]
+fn home_of(hash: u64) -> usize {
+    (hash as usize) & (BUCKETS - 1)
+}
+
+impl Index {
+    /// An empty index of one page for hashes whose first `skip_bits` bits are all alike; `None` if no page is left.
+    pub(crate) fn new(pages: Arc<Pages>, skip_bits: u32) -> Option<Self> {
+        let first = pages.take()?;
+        Some(Self { pages, directory: vec![first], depth: 0, skip_bits, len: 0, page_count: 1 })
+    }
+
+    /// Number of entries.
+    pub(crate) fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Heap bytes of the directory.
+    pub(crate) fn directory_bytes(&self) -> u64 {
+        self.directory.capacity() as u64 * 4
+    }
+
+    /// Bytes of pages.
+    pub(crate) fn page_bytes(&self) -> u64 {
+        self.page_count * PAGE_BYTES as u64
+    }
+
+    #[inline(always)]
+    fn directory_slot(&self, hash: u64) -> usize {
+        let local = hash << self.skip_bits;
+        // Two shifts: a shift by 64 is not defined.
+        ((local >> 1) >> (63 - self.depth)) as usize
+    }
+
+    #[inline(always)]
+    fn bucket(&self, page: u32, bucket: usize) -> *mut Bucket {
+        debug_assert!(bucket < BUCKETS);
+        // SAFETY: the page belongs to this index and has BUCKETS buckets.
+        unsafe { self.pages.address(page).cast::<Bucket>().add(bucket) }
+    }
+
+    /// Fetches the cache line a search for `hash` begins with.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self, hash: u64) {
+        let page = self.directory[self.directory_slot(hash)];
+        prefetch(self.bucket(page, home_of(hash)).cast());
+    }
+
+    /// First entry with this hash's tag for which `is_match(address)` holds.
+    #[inline(always)]
+    pub(crate) fn find(&self, hash: u64, mut is_match: impl FnMut(u32) -> bool) -> Option<(u32, Position)> {
+        let page = self.directory[self.directory_slot(hash)];
+        let (tag, home) = (tag_of(hash), home_of(hash));
+        let mut at = home;
+        loop {
+            // SAFETY: the page is this index's own and `&self` is held under the shard lock.
+            let bucket = unsafe { &*self.bucket(page, at) };
+            let mut mask = bucket.matching(tag);
+            while mask != 0 {
+                let slot = mask.trailing_zeros() as usize;
+                let address = bucket.addresses[slot];
+                if is_match(address) {
+                    return Some((address, Position { page, bucket: at as u16, slot: slot as u16, home: home as u16 }));
+                }
+                mask &= mask - 1;
+            }
+            if bucket.overflow == 0 {
+                return None;
+            }
+            at = (at + 1) & (BUCKETS - 1);
+            if at == home {
+                return None;
+            }
+        }
+    }
+
+    /// Where the entry of this very address is.
+    pub(crate) fn position_of(&self, hash: u64, address: u32) -> Option<Position> {
+        self.find(hash, |found| found == address).map(|(_, position)| position)
+    }
+
+    /// Points an entry at a new address.
+    pub(crate) fn replace(&mut self, position: Position, address: u32) {
+        // SAFETY: positions lie inside their page; `&mut self` is exclusive.
+        unsafe { (*self.bucket(position.page, position.bucket as usize)).addresses[position.slot as usize] = address };
+    }
+
+    /// Removes an entry.
+    pub(crate) fn remove(&mut self, position: Position) {
+        // SAFETY: as in `replace`; one bucket is borrowed at a time.
+        unsafe {
+            (*self.bucket(position.page, position.bucket as usize)).clear(position.slot as usize);
+            let mut at = position.home as usize;
+            while at != position.bucket as usize {
+                let bucket = &mut *self.bucket(position.page, at);
+                if bucket.overflow != u8::MAX {
+                    bucket.overflow -= 1;
+                }
+                at = (at + 1) & (BUCKETS - 1);
+            }
+        }
+        self.set_count(position.page, self.count(position.page) - 1);
+        self.len -= 1;
+    }
+
+    /// Makes room for one more entry with this hash, splitting its page if it is full. `hash_of` gives the hash of
+    /// a record by its address. False if a page is needed and none is left.
+    pub(crate) fn make_room(&mut self, hash: u64, hash_of: impl Fn(u32) -> u64, touch: impl Fn(u32)) -> bool {
+        loop {
+            let page = self.directory[self.directory_slot(hash)];
+            if self.count(page) < PAGE_LIMIT || self.page_depth(page) >= MAX_DEPTH.min(50 - self.skip_bits) {
+                // At the depth limit a page fills up to its last slot; that takes 2^24 pages.
+                return usize::from(self.count(page)) < BUCKETS * SLOTS;
+            }
+            if !self.split(page, hash, &hash_of, &touch) {
+                return false;
+            }
+        }
+    }
+
+    /// Adds an entry. The caller has made room and knows that the key is not there.
+    pub(crate) fn insert(&mut self, hash: u64, address: u32) {
+        let page = self.directory[self.directory_slot(hash)];
+        self.put(page, hash, address);
+        self.set_count(page, self.count(page) + 1);
+        self.len += 1;
+    }
+
+    fn put(&mut self, page: u32, hash: u64, address: u32) {
+        let mut at = home_of(hash);
+        loop {
+            // SAFETY: as in `replace`.
+            let bucket = unsafe { &mut *self.bucket(page, at) };
+            if bucket.put(tag_of(hash), address) {
+                return;
+            }
+            bucket.overflow = bucket.overflow.saturating_add(1);
+            at = (at + 1) & (BUCKETS - 1);
+        }
+    }
+
+    fn split(&mut self, page: u32, hash: u64, hash_of: &impl Fn(u32) -> u64, touch: &impl Fn(u32)) -> bool {
+        let depth = self.page_depth(page);
+        let Some(sibling) = self.pages.take() else { return false };
+        if depth == self.depth {
+            let doubled = self.directory.iter().flat_map(|&page| [page, page]).collect();
+            self.directory = doubled;
+            self.depth += 1;
+        }
+        self.page_count += 1;
+        let addresses = self.page_addresses(page);
+        // The records' keys are needed for their hashes: fetch them all before the first is read.
+        for &address in &addresses {
+            touch(address);
+        }
+        for number in [page, sibling] {
+            // SAFETY: both pages are this index's own, and buckets are valid when zeroed.
+            unsafe { std::ptr::write_bytes(self.pages.address(number), 0, PAGE_BYTES) };
+            self.set_page_depth(number, depth + 1);
+        }
+        let (mut stay, mut go) = (0, 0);
+        let bit = 63 - self.skip_bits - depth;
+        for &address in &addresses {
+            let entry_hash = hash_of(address);
+            if entry_hash >> bit & 1 == 0 {
+                self.put(page, entry_hash, address);
+                stay += 1;
+            } else {
+                self.put(sibling, entry_hash, address);
+                go += 1;
+            }
+        }
+        self.set_count(page, stay);
+        self.set_count(sibling, go);
+        // Directory slots of the page: those that agree with `hash` in its first `depth` bits.
+        let width = 1usize << (self.depth - depth);
+        let first = self.directory_slot(hash) & !(width - 1);
+        self.directory[first + width / 2..first + width].fill(sibling);
+        true
+    }
+
+    fn page_addresses(&self, page: u32) -> Vec<u32> {
+        let mut addresses = Vec::with_capacity(BUCKETS * SLOTS);
+        for at in 0..BUCKETS {
+            // SAFETY: as in `find`.
+            let bucket = unsafe { &*self.bucket(page, at) };
+            addresses.extend((0..SLOTS).filter(|&slot| bucket.tag(slot) != 0).map(|slot| bucket.addresses[slot]));
+        }
+        addresses
+    }
+
+    /// Addresses of the page that covers `hash`, and the first hash behind it (`None`: it is the last).
+    pub(crate) fn page_at(&self, hash: u64) -> (Vec<u32>, Option<u64>) {
+        let slot = self.directory_slot(hash);
+        let page = self.directory[slot];
+        let shift = 64 - self.skip_bits - self.page_depth(page);
+        let next = if shift == 64 { None } else { ((hash >> shift) + 1).checked_shl(shift) };
+        // The end of the shard's slice is the end of the page, too.
+        let next = next.filter(|&next| next != 0 && self.same_shard(hash, next));
+        (self.page_addresses(page), next)
+    }
+
+    fn same_shard(&self, a: u64, b: u64) -> bool {
+        self.skip_bits == 0 || a >> (64 - self.skip_bits) == b >> (64 - self.skip_bits)
+    }
+
+    /// Every address, page by page.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = u32> + '_ {
+        let mut pages = self.directory.clone();
+        pages.dedup();
+        pages.into_iter().flat_map(|page| self.page_addresses(page))
+    }
+
+    // The page's entry count and depth live in the spare bytes of its first two buckets.
+
+    fn count(&self, page: u32) -> u16 {
+        // SAFETY: as in `find`.
+        let spare = unsafe { (*self.bucket(page, 0)).spare };
+        u16::from_le_bytes([spare[0], spare[1]])
+    }
+
+    fn set_count(&mut self, page: u32, count: u16) {
+        let [low, high] = count.to_le_bytes();
+        // SAFETY: as in `replace`.
+        unsafe {
+            (*self.bucket(page, 0)).spare[0] = low;
+            (*self.bucket(page, 0)).spare[1] = high;
+        }
+    }
+
+    fn page_depth(&self, page: u32) -> u32 {
+        // SAFETY: as in `find`.
+        u32::from(unsafe { (*self.bucket(page, 1)).spare[0] })
+    }
+
+    fn set_page_depth(&mut self, page: u32, depth: u32) {
+        // SAFETY: as in `replace`.
+        unsafe { (*self.bucket(page, 1)).spare[0] = depth as u8 };
+    }
+
+    /// Gives up to `limit` pages back; true when none is left. The index must not be used in between.
+    pub(crate) fn free_some(&mut self, limit: usize) -> bool {
+        for _ in 0..limit {
+            let Some(page) = self.directory.pop() else { return true };
+            // Slots of one page are neighbours in the directory.
+            if self.directory.last() != Some(&page) {
+                self.pages.give(page);
+            }
+        }
+        self.directory.is_empty()
+    }
+}
+
+impl Drop for Index {
+    fn drop(&mut self) {
+        while !self.free_some(1024) {}
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,388 @@
+//! The log of a shard: records in segments, segments in queues.
+//!
+//! ```text
+//!  queue  oldest ─> [ dead | rec rec rec ] ─> [ rec rec dead rec ] ─> ... ─> [ rec rec ....free ] newest
+//!                    ^start           ^end
+//! ```
+//!
+//! Records are appended to the newest segment of a queue and leave at the oldest. The order of records in a queue
+//! is the queue's order: compaction keeps it.
+
+use std::sync::Arc;
+
+use crate::memory::{NONE, Purpose, Segment, Segments};
+use crate::record::{Draft, Record, field, flag};
+use crate::shard::Effects;
+
+/// Number of queues a log has room for.
+pub(crate) const QUEUES: usize = 2;
+
+/// What a bound is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bound {
+    /// `max_bytes`.
+    Bytes,
+    /// `max_entries`.
+    Entries,
+    /// `max_cost`.
+    Cost,
+}
+
+/// Segments in order, and what lives in them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Queue {
+    pub(crate) newest: u32,
+    pub(crate) oldest: u32,
+    pub(crate) segments: u32,
+    /// Bytes of live records in the log.
+    pub(crate) bytes: u64,
+    /// What their large values outside the log charge.
+    pub(crate) large_bytes: u64,
+    pub(crate) entries: u64,
+    pub(crate) cost: u64,
+}
+
+impl Queue {
+    const EMPTY: Self = Self { newest: NONE, oldest: NONE, segments: 0, bytes: 0, large_bytes: 0, entries: 0, cost: 0 };
+
+    /// Live amount in the measure of `bound`.
+    pub(crate) fn amount(&self, bound: Bound) -> u64 {
+        match bound {
+            Bound::Bytes => self.bytes + self.large_bytes,
+            Bound::Entries => self.entries,
+            Bound::Cost => self.cost,
+        }
+    }
+}
+
+/// A run of compaction inside one queue: survivors of `source` and its newer neighbours slide into `target`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Compaction {
+    pub(crate) source: u32,
+    /// Where survivors go, or [`NONE`] while it is still to be opened.
+    pub(crate) target: u32,
+    /// Segments that are still to be emptied, `source` included.
+    pub(crate) left: u32,
+}
+
+/// All records of a shard. Every method relies on the shard lock.
+pub(crate) struct Log {
+    pub(crate) segments: Arc<Segments>,
+    pub(crate) queues: [Queue; QUEUES],
+    pub(crate) compaction: Option<Compaction>,
+    /// Where the expiry sweep goes on: segment and offset.
+    pub(crate) sweep: Option<(u32, u32)>,
+    /// Segments of cleared generations, linked by `newer`.
+    graveyard: u32,
+}
+
+impl Log {
+    pub(crate) fn new(segments: Arc<Segments>) -> Self {
+        Self { segments, queues: [Queue::EMPTY; QUEUES], compaction: None, sweep: None, graveyard: NONE }
+    }
+
+    #[inline(always)]
+    pub(crate) fn record(&self, address: u32) -> Record {
+        Record(self.segments.pointer(address))
+    }
+
+    #[inline(always)]
+    #[allow(clippy::mut_from_ref, reason = "the table is not inside the log; see SAFETY")]
+    pub(crate) fn segment<'table>(&self, segment: u32) -> &'table mut Segment {
+        // SAFETY: the segment belongs to this log, whose shard lock is held; the table lives as long as the log's
+        // `Arc`; callers keep no second reference to the same entry.
+        unsafe { &mut *self.segments.entry(segment) }
+    }
+
+    #[inline(always)]
+    pub(crate) fn queue_of(&self, address: u32) -> usize {
+        self.segment(self.segments.segment_of(address)).queue as usize
+    }
+
+    /// Bytes `raw` takes in the log.
+    #[inline(always)]
+    pub(crate) fn rounded(&self, raw: u32) -> u32 {
+        raw.next_multiple_of(self.segments.granule())
+    }
+
+    /// Bytes the record takes in the log.
+    #[inline(always)]
+    pub(crate) fn bytes_of(&self, record: Record) -> u32 {
+        record.bytes(self.segments.granule())
+    }
+
+    /// Whether the newest segment of `queue` can take `bytes` more.
+    #[inline(always)]
+    pub(crate) fn has_room(&self, queue: usize, bytes: u32) -> bool {
+        let newest = self.queues[queue].newest;
+        newest != NONE && self.segment(newest).end + bytes <= self.segments.segment_bytes()
+    }
+
+    /// Adds an empty segment at the newest end of `queue`; false if the pool has none for the purpose.
+    pub(crate) fn open(&mut self, queue: usize, purpose: Purpose) -> bool {
+        let Some(segment) = self.segments.take(purpose) else { return false };
+        let newest = self.queues[queue].newest;
+        *self.segment(segment) = Segment { older: newest, queue: queue as u8, ..Segment::EMPTY };
+        if newest == NONE {
+            self.queues[queue].oldest = segment;
+        } else {
+            self.segment(newest).newer = segment;
+        }
+        self.queues[queue].newest = segment;
+        self.queues[queue].segments += 1;
+        true
+    }
+
+    /// Adds an empty segment on the older side of `neighbour`.
+    pub(crate) fn open_before(&mut self, neighbour: u32) -> Option<u32> {
+        let segment = self.segments.take(Purpose::Relocate)?;
+        let (older, queue) = (self.segment(neighbour).older, self.segment(neighbour).queue);
+        *self.segment(segment) = Segment { older, newer: neighbour, queue, ..Segment::EMPTY };
+        self.segment(neighbour).older = segment;
+        if older == NONE {
+            self.queues[queue as usize].oldest = segment;
+        } else {
+            self.segment(older).newer = segment;
+        }
+        self.queues[queue as usize].segments += 1;
+        Some(segment)
+    }
+
+    /// Space for `bytes` at the end of `segment`, which has the room.
+    fn claim(&mut self, segment: u32, bytes: u32) -> u32 {
+        let entry = self.segment(segment);
+        let offset = entry.end;
+        entry.end += bytes;
+        debug_assert!(entry.end <= self.segments.segment_bytes());
+        self.segments.address(segment, offset)
+    }
+
+    /// Writes a new record at the newest end of `queue`, which has the room.
+    pub(crate) fn append(&mut self, queue: usize, draft: &Draft<'_>, version: u64, now_ms: u64) -> u32 {
+        let bytes = self.rounded(draft.bytes());
+        let address = self.claim(self.queues[queue].newest, bytes);
+        // SAFETY: `claim` gave `bytes` unused bytes; the draft's slices are the caller's.
+        let record = unsafe { draft.write(self.segments.pointer(address), version, now_ms) };
+        self.enter(address, record);
+        address
+    }
+
+    /// Appends a copy of `record` with one optional field more to `queue`, which has the room.
+    pub(crate) fn append_with_field(&mut self, queue: usize, record: Record, bit: u8, value: u64) -> u32 {
+        let bytes = self.rounded(record.bytes(1) + field::BYTES);
+        let address = self.claim(self.queues[queue].newest, bytes);
+        // SAFETY: `claim` gave `bytes` unused bytes.
+        let copy = unsafe { record.copy_with_field(self.segments.pointer(address), bit, value) };
+        self.enter(address, copy);
+        address
+    }
+
+    /// Counts a record that was written at `address` as live.
+    pub(crate) fn enter(&mut self, address: u32, record: Record) {
+        let bytes = self.bytes_of(record);
+        let entry = self.segment(self.segments.segment_of(address));
+        entry.live += bytes;
+        entry.large += u32::from(record.has_flag(flag::LARGE));
+        let queue = &mut self.queues[entry.queue as usize];
+        queue.bytes += u64::from(bytes);
+        queue.large_bytes += record.large_charge();
+        queue.entries += 1;
+        queue.cost += record.cost();
+    }
+
+    /// Takes a live record out of the counts, leaving its bytes as they are.
+    pub(crate) fn leave(&mut self, address: u32, record: Record) {
+        let bytes = self.bytes_of(record);
+        let entry = self.segment(self.segments.segment_of(address));
+        entry.live -= bytes;
+        entry.large -= u32::from(record.has_flag(flag::LARGE));
+        let queue = &mut self.queues[entry.queue as usize];
+        queue.bytes -= u64::from(bytes);
+        queue.large_bytes -= record.large_charge();
+        queue.entries -= 1;
+        queue.cost -= record.cost();
+    }
+
+    /// Ends a live record. Frees its segment if it was the last one in there.
+    pub(crate) fn kill(&mut self, address: u32) {
+        let record = self.record(address);
+        self.leave(address, record);
+        record.set_dead();
+        let segment = self.segments.segment_of(address);
+        let entry = self.segment(segment);
+        if entry.live == 0 && self.compaction.is_none_or(|run| run.target != segment) {
+            if self.queues[entry.queue as usize].newest == segment {
+                (entry.start, entry.end, entry.next_deadline) = (0, 0, u64::MAX);
+                self.forget_cursors(segment);
+            } else {
+                self.free(segment);
+            }
+        }
+    }
+
+    /// Copies a live record to the end of `segment`, which has the room, and ends the old one.
+    pub(crate) fn relocate(&mut self, from: u32, segment: u32) -> u32 {
+        let record = self.record(from);
+        let bytes = self.bytes_of(record);
+        let to = self.claim(segment, bytes);
+        let copy = self.record(to);
+        // SAFETY: both ranges lie in segments of this log and cannot overlap: `to` was unused.
+        unsafe { std::ptr::copy_nonoverlapping(record.0, copy.0, bytes as usize) };
+        self.enter(to, copy);
+        let deadline = self.segment(self.segments.segment_of(from)).next_deadline;
+        let entry = self.segment(segment);
+        if copy.can_expire() {
+            entry.next_deadline = entry.next_deadline.min(deadline);
+        }
+        self.kill(from);
+        to
+    }
+
+    /// Lets the segment of `address` know that a record in it expires at `deadline`.
+    pub(crate) fn note_deadline(&mut self, address: u32, deadline: u64) {
+        let entry = self.segment(self.segments.segment_of(address));
+        entry.next_deadline = entry.next_deadline.min(deadline);
+    }
+
+    /// Oldest live record of `queue`; steps over dead ones for good.
+    pub(crate) fn oldest(&mut self, queue: usize) -> Option<u32> {
+        loop {
+            let segment = self.queues[queue].oldest;
+            if segment == NONE {
+                return None;
+            }
+            if let Some(offset) = self.first_live(segment) {
+                return Some(self.segments.address(segment, offset));
+            }
+            if self.queues[queue].newest == segment {
+                return None;
+            }
+            if self.compaction.is_some_and(|run| run.target == segment) {
+                self.compaction = None;
+            }
+            self.free(segment);
+        }
+    }
+
+    /// Offset of the first live record of `segment`; moves its start there.
+    pub(crate) fn first_live(&mut self, segment: u32) -> Option<u32> {
+        let entry = self.segment(segment);
+        while entry.start < entry.end {
+            let record = self.record(self.segments.address(segment, entry.start));
+            if !record.is_filler() && !record.is_dead() {
+                return Some(entry.start);
+            }
+            entry.start += self.bytes_of(record);
+        }
+        None
+    }
+
+    /// Unlinks an empty segment and gives it back.
+    fn free(&mut self, segment: u32) {
+        let Segment { newer, older, queue, live, .. } = *self.segment(segment);
+        debug_assert_eq!(live, 0);
+        let queue = &mut self.queues[queue as usize];
+        queue.segments -= 1;
+        if queue.newest == segment {
+            queue.newest = older;
+        }
+        if queue.oldest == segment {
+            queue.oldest = newer;
+        }
+        if newer != NONE {
+            self.segment(newer).older = older;
+        }
+        if older != NONE {
+            self.segment(older).newer = newer;
+        }
+        self.forget_cursors(segment);
+        self.segments.give(segment);
+    }
+
+    fn forget_cursors(&mut self, segment: u32) {
+        if self.compaction.is_some_and(|run| run.source == segment || run.target == segment) {
+            self.compaction = None;
+        }
+        if self.sweep.is_some_and(|(at, _)| at == segment) {
+            self.sweep = None;
+        }
+    }
+
+    /// Segments in use, the graveyard's not counted.
+    pub(crate) fn used_segments(&self) -> u64 {
+        self.queues.iter().map(|queue| u64::from(queue.segments)).sum()
+    }
+
+    /// Bytes of live records.
+    pub(crate) fn live_bytes(&self) -> u64 {
+        self.queues.iter().map(|queue| queue.bytes).sum()
+    }
+
+    /// Bytes at the ends of the newest segments that are still to be written.
+    pub(crate) fn unfilled_bytes(&self) -> u64 {
+        let unfilled = |queue: &Queue| match queue.newest {
+            NONE => 0,
+            newest => u64::from(self.segments.segment_bytes() - self.segment(newest).end),
+        };
+        self.queues.iter().map(unfilled).sum()
+    }
+
+    /// Bytes that compaction could win: what is dead behind the part of the queues that eviction is working on.
+    pub(crate) fn reclaimable_bytes(&self) -> u64 {
+        let evicted = |queue: &Queue| match queue.oldest {
+            NONE => 0,
+            oldest => u64::from(self.segment(oldest).start),
+        };
+        let evicted: u64 = self.queues.iter().map(evicted).sum();
+        let used = self.used_segments() * u64::from(self.segments.segment_bytes());
+        used.saturating_sub(self.live_bytes() + self.unfilled_bytes() + evicted)
+    }
+
+    /// Segments of `queue` from the oldest to the newest.
+    pub(crate) fn walk(&self, queue: usize) -> impl Iterator<Item = u32> + '_ {
+        let first = self.queues[queue].oldest;
+        std::iter::successors((first != NONE).then_some(first), |&segment| {
+            let newer = self.segment(segment).newer;
+            (newer != NONE).then_some(newer)
+        })
+    }
+
+    /// Lays every segment aside in constant time; [`Log::bury_some`] gives them back.
+    pub(crate) fn clear(&mut self) {
+        for queue in 0..QUEUES {
+            let Queue { newest, oldest, .. } = self.queues[queue];
+            if newest != NONE {
+                self.segment(newest).newer = self.graveyard;
+                self.graveyard = oldest;
+            }
+            self.queues[queue] = Queue::EMPTY;
+        }
+        self.compaction = None;
+        self.sweep = None;
+    }
+
+    /// Whether cleared segments wait to be given back.
+    pub(crate) fn has_graves(&self) -> bool {
+        self.graveyard != NONE
+    }
+
+    /// Gives one cleared segment back; its large values go to `effects`.
+    pub(crate) fn bury_one(&mut self, effects: &mut Effects) {
+        let segment = self.graveyard;
+        if segment == NONE {
+            return;
+        }
+        while self.segment(segment).large > 0
+            && let Some(offset) = self.first_live(segment)
+        {
+            let record = self.record(self.segments.address(segment, offset));
+            if record.has_flag(flag::LARGE) {
+                effects.drop_large(record.take_large());
+                self.segment(segment).large -= 1;
+            }
+            self.segment(segment).start += self.bytes_of(record);
+        }
+        self.graveyard = self.segment(segment).newer;
+        self.segments.give(segment);
+    }
+}

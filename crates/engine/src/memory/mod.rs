@@ -1,0 +1,22 @@
+//! All memory of a cache: one budget, three kinds of users of it.
+//!
+//! ```text
+//!  Budget (max_bytes) ─┬─ Segments     the log: fixed-size segments of one reserved region
+//!                      ├─ Pages        index pages of 4 KiB
+//!                      └─ LargeSpace   values too large for a segment, in page-granular slots
+//! ```
+//!
+//! Address space is reserved once; physical memory comes with the first touch and is given back with
+//! `madvise`, so the sum of what is charged is what the process really holds.
+
+mod budget;
+mod large;
+mod pages;
+mod region;
+mod segments;
+
+pub(crate) use budget::Budget;
+pub(crate) use large::{LargeBytes, LargeSpace};
+pub(crate) use pages::{PAGE_BYTES, Pages};
+pub(crate) use region::prefetch;
+pub(crate) use segments::{NONE, Purpose, Segment, Segments};

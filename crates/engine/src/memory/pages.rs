@@ -1,0 +1,69 @@
+//! 4 KiB pages for the index.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::budget::Budget;
+use super::region::Region;
+use crate::error::Result;
+
+/// Bytes of an index page.
+pub(crate) const PAGE_BYTES: usize = 4096;
+
+/// Hands out zeroed pages of one reserved region, addressed by number.
+pub(crate) struct Pages {
+    region: Region,
+    budget: Arc<Budget>,
+    state: Mutex<State>,
+}
+
+struct State {
+    free: Vec<u32>,
+    untouched: u32,
+}
+
+impl Pages {
+    /// Reserves address space for `limit` pages.
+    pub(crate) fn new(limit: usize, budget: Arc<Budget>) -> Result<Self> {
+        let region = Region::reserve(limit * PAGE_BYTES, false)?;
+        Ok(Self { region, budget, state: Mutex::new(State { free: Vec::new(), untouched: 0 }) })
+    }
+
+    /// First byte of the page `number`.
+    #[inline(always)]
+    pub(crate) fn address(&self, number: u32) -> *mut u8 {
+        // SAFETY: numbers come from `take`, which keeps them inside the region.
+        unsafe { self.region.base().add(number as usize * PAGE_BYTES) }
+    }
+
+    /// A zeroed page, charged to the budget; `None` if that has no room.
+    pub(crate) fn take(&self) -> Option<u32> {
+        if !self.budget.try_charge(PAGE_BYTES as u64, 0) {
+            return None;
+        }
+        let mut state = self.state.lock();
+        if let Some(number) = state.free.pop() {
+            return Some(number);
+        }
+        if (state.untouched as usize + 1) * PAGE_BYTES > self.region.len() {
+            self.budget.release(PAGE_BYTES as u64);
+            return None;
+        }
+        state.untouched += 1;
+        Some(state.untouched - 1)
+    }
+
+    /// Takes a page back. The caller must not touch it any more.
+    pub(crate) fn give(&self, number: u32) {
+        // SAFETY: the page was taken and its owner gives it up.
+        unsafe { self.region.decommit(number as usize * PAGE_BYTES, PAGE_BYTES) };
+        self.state.lock().free.push(number);
+        self.budget.release(PAGE_BYTES as u64);
+    }
+}
+
+// SAFETY: a page is touched only by the one who took it; the rest is behind a lock.
+unsafe impl Send for Pages {}
+// SAFETY: as above.
+unsafe impl Sync for Pages {}

@@ -1,0 +1,57 @@
+//! A reserved piece of address space.
+
+use memmap2::{MmapOptions, MmapRaw, UncheckedAdvice};
+
+use crate::error::{Error, Result};
+
+/// Private anonymous memory that is physical only where it was touched.
+pub(super) struct Region {
+    map: MmapRaw,
+}
+
+impl Region {
+    /// Reserves `bytes` of address space; no memory is used until it is written to.
+    pub(super) fn reserve(bytes: usize, huge_pages: bool) -> Result<Self> {
+        let map = MmapOptions::new()
+            .len(bytes)
+            .no_reserve_swap()
+            .map_anon()
+            .map_err(|error| Error::OutOfMemory { reason: format!("{bytes} bytes of address space: {error}") })?;
+        #[cfg(target_os = "linux")]
+        if huge_pages {
+            // Advice only: fewer TLB misses on random reads where the system grants it.
+            let _ = map.advise(memmap2::Advice::HugePage);
+        }
+        let _ = huge_pages;
+        Ok(Self { map: map.into() })
+    }
+
+    pub(super) fn base(&self) -> *mut u8 {
+        self.map.as_mut_ptr()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.map.len()
+    }
+
+    /// Gives the physical memory of a range back to the system; it reads as zeros afterwards.
+    ///
+    /// # Safety
+    /// Nobody reads or writes the range during the call or relies on its content after it.
+    pub(super) unsafe fn decommit(&self, offset: usize, bytes: usize) {
+        // SAFETY: the caller owns the range; the content of anonymous memory may be dropped.
+        let _ = unsafe { self.map.unchecked_advise_range(UncheckedAdvice::DontNeed, offset, bytes) };
+    }
+}
+
+/// Hints that the cache line at `address` will be read soon. Any address is allowed.
+#[inline(always)]
+pub(crate) fn prefetch(address: *const u8) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch never faults.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(address.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = address;
+}

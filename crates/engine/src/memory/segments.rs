@@ -1,0 +1,219 @@
+//! The pool of log segments.
+
+use std::cell::UnsafeCell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+
+use super::budget::Budget;
+use super::region::Region;
+use crate::error::{Error, Result};
+
+/// "No segment" and "no record".
+pub(crate) const NONE: u32 = u32::MAX;
+
+/// What a segment is wanted for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// New data: leaves the cleaner's reserve alone.
+    Append,
+    /// Moving live records, which frees more than it takes: may use the reserve.
+    Relocate,
+}
+
+/// Bookkeeping of one segment. Belongs to the shard that took the segment, under that shard's lock.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Segment {
+    /// Neighbours in the queue: towards the newest, towards the oldest.
+    pub(crate) newer: u32,
+    pub(crate) older: u32,
+    /// Records before this byte offset are gone.
+    pub(crate) start: u32,
+    /// The next record goes here.
+    pub(crate) end: u32,
+    /// Bytes of live records.
+    pub(crate) live: u32,
+    /// Live records whose value is a large one.
+    pub(crate) large: u32,
+    /// Queue the segment is part of.
+    pub(crate) queue: u8,
+    /// No record in it expires before this, in ms since the epoch.
+    pub(crate) next_deadline: u64,
+}
+
+impl Segment {
+    pub(crate) const EMPTY: Self =
+        Self { newer: NONE, older: NONE, start: 0, end: 0, live: 0, large: 0, queue: 0, next_deadline: u64::MAX };
+}
+
+/// Fixed-size segments of one reserved region, shared by all shards.
+pub(crate) struct Segments {
+    region: Region,
+    table: Box<[UnsafeCell<Segment>]>,
+    budget: Arc<Budget>,
+    segment_bytes: u32,
+    segment_shift: u32,
+    /// log2 of the granule: record addresses count granules, so 32 bits reach 16 GiB and more.
+    granule_shift: u32,
+    reserve_bytes: u64,
+    state: Mutex<State>,
+    free_count: AtomicU64,
+}
+
+struct State {
+    /// Touched and charged, ready for reuse.
+    free: Vec<u32>,
+    /// Given back to the system; not charged.
+    decommitted: Vec<u32>,
+    /// Never touched from here on.
+    untouched: u32,
+}
+
+impl Segments {
+    /// Reserves `region_bytes` of address space in segments of `segment_bytes` (a power of two).
+    pub(crate) fn new(
+        region_bytes: u64,
+        segment_bytes: u32,
+        reserve_segments: u32,
+        budget: Arc<Budget>,
+    ) -> Result<Self> {
+        let count = region_bytes.div_ceil(u64::from(segment_bytes));
+        let bytes = usize::try_from(count * u64::from(segment_bytes)).map_err(|_| Error::BadOption {
+            option: "maxBytes",
+            reason: format!("{region_bytes} bytes do not fit this machine's address space"),
+        })?;
+        let mut granule_shift = 2;
+        while (bytes as u64) >> granule_shift >= u64::from(NONE) {
+            granule_shift += 1;
+        }
+        let table = std::iter::repeat_with(|| UnsafeCell::new(Segment::EMPTY)).take(count as usize).collect();
+        Ok(Self {
+            region: Region::reserve(bytes, bytes >= 64 << 20)?,
+            table,
+            budget,
+            segment_bytes,
+            segment_shift: segment_bytes.trailing_zeros(),
+            granule_shift,
+            reserve_bytes: u64::from(reserve_segments) * u64::from(segment_bytes),
+            state: Mutex::new(State { free: Vec::new(), decommitted: Vec::new(), untouched: 0 }),
+            free_count: AtomicU64::new(0),
+        })
+    }
+
+    /// Bytes of a segment.
+    pub(crate) fn segment_bytes(&self) -> u32 {
+        self.segment_bytes
+    }
+
+    /// Bytes a record's size is rounded up to.
+    pub(crate) fn granule(&self) -> u32 {
+        1 << self.granule_shift
+    }
+
+    /// Bytes that new data may not take.
+    pub(crate) fn reserve_bytes(&self) -> u64 {
+        self.reserve_bytes
+    }
+
+    /// Address space in bytes: the largest bound a resize can set.
+    pub(crate) fn region_bytes(&self) -> u64 {
+        self.region.len() as u64
+    }
+
+    /// Heap bytes of the pool's own bookkeeping for `segments` segments.
+    pub(crate) fn table_bytes(segments: u64) -> u64 {
+        segments * (size_of::<Segment>() as u64 + 8)
+    }
+
+    /// Charged bytes in free segments.
+    pub(crate) fn free_bytes(&self) -> u64 {
+        self.free_count.load(Ordering::Relaxed) * u64::from(self.segment_bytes)
+    }
+
+    /// First byte of the record at `address` (in granules).
+    #[inline(always)]
+    pub(crate) fn pointer(&self, address: u32) -> *mut u8 {
+        // SAFETY: addresses are made by `address` below from offsets inside the region.
+        unsafe { self.region.base().add((address as usize) << self.granule_shift) }
+    }
+
+    /// Segment that holds the record at `address`.
+    #[inline(always)]
+    pub(crate) fn segment_of(&self, address: u32) -> u32 {
+        (((u64::from(address)) << self.granule_shift) >> self.segment_shift) as u32
+    }
+
+    /// Address of the byte `offset` of `segment`.
+    #[inline(always)]
+    pub(crate) fn address(&self, segment: u32, offset: u32) -> u32 {
+        (((u64::from(segment) << self.segment_shift) + u64::from(offset)) >> self.granule_shift) as u32
+    }
+
+    /// Bookkeeping of `segment`. Only the shard that took the segment may use it, under its lock.
+    #[inline(always)]
+    pub(crate) fn entry(&self, segment: u32) -> *mut Segment {
+        self.table[segment as usize].get()
+    }
+
+    /// An empty segment, charged; `None` if the budget has no room for the purpose.
+    pub(crate) fn take(&self, purpose: Purpose) -> Option<u32> {
+        let spare = if purpose == Purpose::Append { self.reserve_bytes } else { 0 };
+        let bytes = u64::from(self.segment_bytes);
+        let mut state = self.state.lock();
+        let free = state.free.len() as u64;
+        if free > 0 && (free - 1) * bytes + self.budget.available() >= spare {
+            let segment = state.free.pop();
+            self.free_count.store(free - 1, Ordering::Relaxed);
+            return segment;
+        }
+        if !self.budget.try_charge(bytes, spare.saturating_sub(free * bytes)) {
+            return None;
+        }
+        if let Some(segment) = state.decommitted.pop() {
+            return Some(segment);
+        }
+        if state.untouched as usize >= self.table.len() {
+            self.budget.release(bytes);
+            return None;
+        }
+        state.untouched += 1;
+        Some(state.untouched - 1)
+    }
+
+    /// Takes an empty segment back; it stays charged until it is reused or shed.
+    pub(crate) fn give(&self, segment: u32) {
+        // SAFETY: the owner gives the segment up with this call.
+        unsafe { *self.entry(segment) = Segment::EMPTY };
+        let mut state = self.state.lock();
+        state.free.push(segment);
+        self.free_count.store(state.free.len() as u64, Ordering::Relaxed);
+    }
+
+    /// Gives free segments back to the system until `bytes` are available beyond the reserve (or none is left).
+    /// Returns whether they are.
+    pub(crate) fn shed(&self, bytes: u64, keep_reserve: bool) -> bool {
+        let mut state = self.state.lock();
+        loop {
+            let free = state.free.len() as u64;
+            let spare =
+                if keep_reserve { self.reserve_bytes.saturating_sub(free * u64::from(self.segment_bytes)) } else { 0 };
+            if self.budget.used().saturating_add(bytes).saturating_add(spare) <= self.budget.max() {
+                return true;
+            }
+            let Some(segment) = state.free.pop() else { return false };
+            self.free_count.store(free - 1, Ordering::Relaxed);
+            // SAFETY: the segment is free, so nobody refers to its bytes.
+            unsafe {
+                self.region.decommit((segment as usize) << self.segment_shift, self.segment_bytes as usize);
+            }
+            state.decommitted.push(segment);
+            self.budget.release(u64::from(self.segment_bytes));
+        }
+    }
+}
+
+// SAFETY: table entries and segment bytes are touched only by the shard that owns the segment, under its lock.
+unsafe impl Send for Segments {}
+// SAFETY: as above.
+unsafe impl Sync for Segments {}

@@ -1,0 +1,83 @@
+//! Expiry without reads: segments know their next deadline; those that are due are walked in small steps.
+
+use super::{Effects, Removal, Shard};
+use crate::log::QUEUES;
+use crate::memory::NONE;
+
+/// Records looked at in one step.
+const RECORDS_A_STEP: u32 = 512;
+/// A segment is walked at most this often, per 32 segments of the shard: with deadlines all over the place the
+/// sweep stays near 1 % of a core, and memory returns within seconds.
+const PAUSE_MS: u64 = 1000;
+
+impl Shard {
+    /// One step of the sweep. True while there is more to do at once.
+    pub(crate) fn sweep(&mut self, effects: &mut Effects) -> bool {
+        if self.next_deadline == u64::MAX {
+            return false;
+        }
+        let now = self.shared.now_ms();
+        if self.next_deadline > now {
+            return false;
+        }
+        let Some((segment, offset)) = self.log.sweep.or_else(|| self.begin_sweep(now)) else { return false };
+        self.log.sweep = Some((segment, offset));
+        let mut at = offset.max(self.log.segment(segment).start);
+        for _ in 0..RECORDS_A_STEP {
+            if at >= self.log.segment(segment).end {
+                self.end_sweep(segment, now);
+                return true;
+            }
+            let address = self.shared.segments.address(segment, at);
+            let record = self.log.record(address);
+            at += self.log.bytes_of(record);
+            if record.is_filler() || record.is_dead() || !record.can_expire() {
+                continue;
+            }
+            if record.deadline(now).is_some_and(|deadline| deadline <= now) {
+                let hash = self.hash_of(address);
+                let position = self.index.position_of(hash, address).expect("a live record is in the index");
+                self.remove(address, position, hash, Removal::Expired, effects);
+                // The last record's end frees or empties the segment, which ends its sweep.
+                if self.log.sweep.is_none() {
+                    return true;
+                }
+            }
+        }
+        self.log.sweep = Some((segment, at));
+        true
+    }
+
+    /// A segment that is due; sets the shard's next deadline where there is none.
+    fn begin_sweep(&mut self, now: u64) -> Option<(u32, u32)> {
+        let mut next = u64::MAX;
+        for queue in 0..QUEUES {
+            for segment in self.log.walk(queue) {
+                let entry = self.log.segment(segment);
+                if entry.next_deadline <= now {
+                    return Some((segment, entry.start));
+                }
+                next = next.min(entry.next_deadline);
+            }
+        }
+        self.next_deadline = next;
+        None
+    }
+
+    /// Sets the segment's next deadline from what is left in it.
+    fn end_sweep(&mut self, segment: u32, now: u64) {
+        self.log.sweep = None;
+        let mut next = u64::MAX;
+        let mut at = self.log.segment(segment).start;
+        while at < self.log.segment(segment).end {
+            let record = self.log.record(self.shared.segments.address(segment, at));
+            if !record.is_filler() && !record.is_dead() {
+                next = next.min(record.deadline(now).unwrap_or(u64::MAX));
+            }
+            at += self.log.bytes_of(record);
+        }
+        let pause = PAUSE_MS * (1 + self.log.used_segments() / 32);
+        self.log.segment(segment).next_deadline = if next == u64::MAX { next } else { next.max(now + pause) };
+        debug_assert_ne!(segment, NONE);
+    }
+}

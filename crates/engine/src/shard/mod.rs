@@ -1,0 +1,418 @@
+//! The single-threaded core. One shard owns one slice of the hash space: its index, its log, its policy, its gates.
+//! Everything here runs under the shard's lock, which the caller holds.
+
+mod expire;
+mod read;
+mod reclaim;
+mod verify;
+mod write;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::LargeValue;
+use crate::error::{Error, Result};
+use crate::events::{Change, ChangeKind, OldValue, Ring};
+use crate::eviction::{Eviction, Policy};
+use crate::index::{Index, Position};
+use crate::log::{Bound, Log};
+use crate::memory::{Budget, LargeSpace, NONE, Pages, Segments};
+use crate::options::Options;
+use crate::record::{Record, flag};
+use crate::stats::Stats;
+
+pub(crate) use read::{Stored, describe, stored};
+pub(crate) use write::{Step, Write};
+
+/// What the shards of a cache share.
+pub(crate) struct Shared {
+    pub(crate) options: Options,
+    pub(crate) budget: Arc<Budget>,
+    pub(crate) segments: Arc<Segments>,
+    pub(crate) pages: Arc<Pages>,
+    pub(crate) large: Arc<LargeSpace>,
+    pub(crate) secrets: rapidhash::v3::RapidSecrets,
+    pub(crate) ring: Ring,
+    /// Entries and cost of all shards; kept only where `max_entries` or `max_cost` is set.
+    pub(crate) entries: AtomicU64,
+    pub(crate) cost: AtomicU64,
+    /// Each shard's part of them and its segments, for finding the one most over its share.
+    pub(crate) loads: Box<[Load]>,
+}
+
+/// How much a shard holds.
+#[derive(Default)]
+#[repr(align(64))]
+pub(crate) struct Load {
+    pub(crate) segments: AtomicU64,
+    pub(crate) entries: AtomicU64,
+    pub(crate) cost: AtomicU64,
+}
+
+impl Shared {
+    #[inline(always)]
+    pub(crate) fn hash(&self, key: &[u8]) -> u64 {
+        rapidhash::v3::rapidhash_v3_seeded(key, &self.secrets)
+    }
+
+    pub(crate) fn now_ms(&self) -> u64 {
+        self.options.clock.now_ms()
+    }
+}
+
+/// What has to happen once the lock is released.
+#[derive(Default)]
+pub(crate) struct Effects {
+    /// Large values whose last reference may go.
+    pub(crate) drop_later: Vec<LargeValue>,
+    /// Bytes that return to the budget with them.
+    pub(crate) returning: u64,
+    /// Whether changes were pushed to the ring.
+    pub(crate) changed: bool,
+}
+
+impl Effects {
+    /// Leaves a large value to be dropped outside the lock.
+    pub(crate) fn drop_large(&mut self, value: LargeValue) {
+        self.returning += value.0.charged();
+        self.drop_later.push(value);
+    }
+}
+
+/// Why a record goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Removal {
+    Deleted,
+    Expired,
+    Evicted,
+}
+
+/// Counters of a shard.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Counters {
+    pub(crate) hits: u64,
+    pub(crate) misses: u64,
+    pub(crate) sets: u64,
+    pub(crate) deletes: u64,
+    pub(crate) evictions: u64,
+    pub(crate) expirations: u64,
+    pub(crate) compressed: u64,
+    pub(crate) resets: u64,
+    pub(crate) key_bytes: u64,
+    pub(crate) value_bytes: u64,
+    pub(crate) raw_value_bytes: u64,
+}
+
+/// One slice of the cache.
+pub(crate) struct Shard {
+    pub(crate) shared: Arc<Shared>,
+    number: usize,
+    pub(crate) index: Index,
+    pub(crate) log: Log,
+    pub(crate) policy: Policy,
+    pub(crate) counters: Counters,
+    /// Indexes of cleared generations, given back in steps.
+    old_indexes: Vec<Index>,
+    /// The last version given out.
+    version: u64,
+    /// The record that must survive the current operation, or [`NONE`]; follows it when it is moved.
+    protect: u32,
+    /// Queue the record being written goes to; set when room is made for it.
+    target_queue: usize,
+    /// Set while other shards have nothing to give: evict here, below the share or not.
+    pub(crate) insist: bool,
+    /// Number of evictions from which on compaction is considered again.
+    next_compaction: u64,
+    /// No record expires before this.
+    next_deadline: u64,
+    /// Heap bytes charged for directories and policy tables.
+    charged: u64,
+}
+
+impl Shard {
+    pub(crate) fn new(shared: Arc<Shared>, number: usize) -> Result<Self> {
+        let skip_bits = shared.loads.len().trailing_zeros();
+        let index = Index::new(Arc::clone(&shared.pages), skip_bits)
+            .ok_or(Error::OutOfMemory { reason: "no page for the index".into() })?;
+        Ok(Self {
+            number,
+            index,
+            log: Log::new(Arc::clone(&shared.segments)),
+            policy: Policy::new(shared.options.policy),
+            counters: Counters::default(),
+            old_indexes: Vec::new(),
+            version: 0,
+            protect: NONE,
+            target_queue: 0,
+            insist: false,
+            next_compaction: 0,
+            next_deadline: u64::MAX,
+            charged: 0,
+            shared,
+        })
+    }
+
+    /// The next version.
+    fn next_version(&mut self) -> u64 {
+        self.version += 1;
+        self.version
+    }
+
+    /// Hash of a record's key.
+    fn hash_of(&self, address: u32) -> u64 {
+        self.shared.hash(self.log.record(address).key())
+    }
+
+    /// The record under `key`, expired or not.
+    #[inline(always)]
+    pub(crate) fn find(&self, hash: u64, key: &[u8]) -> Option<(u32, Position)> {
+        self.index.find(hash, |address| {
+            let record = self.log.record(address);
+            record.key_len() == key.len() && record.key() == key
+        })
+    }
+
+    /// The live record under `key`. Removes it if it has expired.
+    #[inline(always)]
+    pub(crate) fn lookup(&mut self, hash: u64, key: &[u8], effects: &mut Effects) -> Option<u32> {
+        let (address, position) = self.find(hash, key)?;
+        let record = self.log.record(address);
+        if record.can_expire() && self.has_expired(record) {
+            self.remove(address, position, hash, Removal::Expired, effects);
+            return None;
+        }
+        Some(address)
+    }
+
+    fn has_expired(&self, record: Record) -> bool {
+        let now = self.shared.now_ms();
+        record.deadline(now).is_some_and(|deadline| deadline <= now)
+    }
+
+    /// Takes a record out of everything.
+    pub(crate) fn remove(
+        &mut self,
+        address: u32,
+        position: Position,
+        hash: u64,
+        removal: Removal,
+        effects: &mut Effects,
+    ) {
+        let record = self.log.record(address);
+        let version = self.next_version();
+        let kind = match removal {
+            Removal::Deleted => ChangeKind::Deleted,
+            Removal::Expired => ChangeKind::Expired,
+            Removal::Evicted => ChangeKind::Evicted,
+        };
+        self.publish(kind, record, version, effects);
+        match removal {
+            Removal::Deleted => self.counters.deletes += 1,
+            Removal::Expired => self.counters.expirations += 1,
+            Removal::Evicted => self.counters.evictions += 1,
+        }
+        self.policy.removing(&mut self.log, address, hash, removal == Removal::Evicted);
+        self.index.remove(position);
+        self.uncount(record);
+        if record.has_flag(flag::LARGE) {
+            effects.drop_large(record.take_large());
+        }
+        self.log.kill(address);
+        if self.protect == address {
+            self.protect = NONE;
+        }
+        self.update_load();
+    }
+
+    /// Adds a record to the byte counters.
+    fn count(&mut self, record: Record) {
+        self.counters.key_bytes += record.key_len() as u64;
+        self.counters.value_bytes += record.value_len() as u64;
+        self.counters.raw_value_bytes += read::raw_value_len(record);
+        if self.shared.options.max_cost.is_some() {
+            self.shared.cost.fetch_add(record.cost(), Ordering::Relaxed);
+        }
+        if self.shared.options.max_entries.is_some() {
+            self.shared.entries.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Takes a record out of the byte counters.
+    fn uncount(&mut self, record: Record) {
+        self.counters.key_bytes -= record.key_len() as u64;
+        self.counters.value_bytes -= record.value_len() as u64;
+        self.counters.raw_value_bytes -= read::raw_value_len(record);
+        if self.shared.options.max_cost.is_some() {
+            self.shared.cost.fetch_sub(record.cost(), Ordering::Relaxed);
+        }
+        if self.shared.options.max_entries.is_some() {
+            self.shared.entries.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Lets other shards see how much this one holds.
+    #[inline(always)]
+    fn update_load(&self) {
+        let load = &self.shared.loads[self.number];
+        load.segments.store(self.log.used_segments(), Ordering::Relaxed);
+        load.entries.store(self.index.len(), Ordering::Relaxed);
+        load.cost.store(self.cost(), Ordering::Relaxed);
+    }
+
+    fn cost(&self) -> u64 {
+        self.log.queues.iter().map(|queue| queue.cost).sum()
+    }
+
+    /// Amount this shard holds in the measure of `bound` (segments for bytes).
+    fn held(&self, bound: Bound) -> u64 {
+        match bound {
+            Bound::Bytes => self.log.used_segments(),
+            Bound::Entries => self.index.len(),
+            Bound::Cost => self.cost(),
+        }
+    }
+
+    /// Pushes a change about `record` to the ring, if somebody listens.
+    #[inline(always)]
+    fn publish(&mut self, kind: ChangeKind, record: Record, version: u64, effects: &mut Effects) {
+        if self.shared.ring.is_open() {
+            self.publish_open(kind, record, version, effects);
+        }
+    }
+
+    #[cold]
+    fn publish_open(&mut self, kind: ChangeKind, record: Record, version: u64, effects: &mut Effects) {
+        let leaves =
+            matches!(kind, ChangeKind::Replaced | ChangeKind::Deleted | ChangeKind::Expired | ChangeKind::Evicted);
+        let old = (leaves && self.shared.ring.with_values()).then(|| OldValue {
+            kind: record.kind(),
+            codec: record.codec(),
+            bytes: read::owned_value(record),
+        });
+        self.shared.ring.push(Change { kind, key: record.key().to_vec(), version, old });
+        effects.changed = true;
+    }
+
+    fn publish_bare(&mut self, kind: ChangeKind, effects: &mut Effects) {
+        if self.shared.ring.is_open() {
+            let version = self.version;
+            self.shared.ring.push(Change { kind, key: Vec::new(), version, old: None });
+            effects.changed = true;
+        }
+    }
+
+    /// Forgets every entry in constant time; [`Shard::bury_some`] gives the memory back.
+    pub(crate) fn clear(&mut self, kind: ChangeKind, effects: &mut Effects) -> Result<()> {
+        let skip_bits = self.shared.loads.len().trailing_zeros();
+        let empty = loop {
+            if let Some(index) = Index::new(Arc::clone(&self.shared.pages), skip_bits) {
+                break index;
+            }
+            // The reserve covers a page; only a bound that was just lowered leaves none.
+            if !self.shared.segments.shed(crate::memory::PAGE_BYTES as u64, false)
+                && !self.reclaim(Bound::Bytes, effects)
+            {
+                return Err(Error::Overloaded { what: "no page for an empty index" });
+            }
+        };
+        self.old_indexes.push(std::mem::replace(&mut self.index, empty));
+        if self.shared.options.max_cost.is_some() {
+            self.shared.cost.fetch_sub(self.cost(), Ordering::Relaxed);
+        }
+        if self.shared.options.max_entries.is_some() {
+            let entries = self.log.queues.iter().map(|queue| queue.entries).sum();
+            self.shared.entries.fetch_sub(entries, Ordering::Relaxed);
+        }
+        self.log.clear();
+        self.policy.cleared();
+        self.protect = NONE;
+        self.next_deadline = u64::MAX;
+        let counters = &mut self.counters;
+        (counters.key_bytes, counters.value_bytes, counters.raw_value_bytes) = (0, 0, 0);
+        self.next_version();
+        self.publish_bare(kind, effects);
+        self.update_load();
+        self.charge_tables();
+        Ok(())
+    }
+
+    /// Gives some of what was cleared back; true while there is more.
+    pub(crate) fn bury_some(&mut self, effects: &mut Effects) -> bool {
+        if let Some(index) = self.old_indexes.last_mut() {
+            if index.free_some(16) {
+                self.old_indexes.pop();
+            }
+            return true;
+        }
+        for _ in 0..8 {
+            if !self.log.has_graves() {
+                return false;
+            }
+            self.log.bury_one(effects);
+        }
+        self.log.has_graves()
+    }
+
+    /// Charges the directory and the policy's tables as they are now.
+    fn charge_tables(&mut self) {
+        let bytes = self.index.directory_bytes() + self.policy.bytes();
+        if bytes > self.charged {
+            self.shared.budget.charge(bytes - self.charged);
+        } else {
+            self.shared.budget.release(self.charged - bytes);
+        }
+        self.charged = bytes;
+    }
+
+    /// Counters as [`Stats`]; what belongs to the whole cache stays 0.
+    pub(crate) fn stats(&self) -> Stats {
+        let c = &self.counters;
+        let segment_bytes = u64::from(self.shared.segments.segment_bytes());
+        let used = self.log.used_segments() * segment_bytes;
+        let live = self.log.live_bytes();
+        let unfilled = self.log.unfilled_bytes();
+        let pages: u64 = self.index.page_bytes() + self.old_indexes.iter().map(Index::page_bytes).sum::<u64>();
+        let large: u64 = self.log.queues.iter().map(|queue| queue.large_bytes).sum();
+        let bytes = used + pages + self.charged + large;
+        let reserve = unfilled;
+        let dead = used - live - unfilled;
+        Stats {
+            entries: self.index.len(),
+            cost: self.cost(),
+            bytes,
+            key_bytes: c.key_bytes,
+            value_bytes: c.value_bytes,
+            raw_value_bytes: c.raw_value_bytes,
+            dead_bytes: dead,
+            reserve_bytes: reserve,
+            overhead_bytes: (bytes - dead - reserve).saturating_sub(c.key_bytes + c.value_bytes),
+            hits: c.hits,
+            misses: c.misses,
+            sets: c.sets,
+            deletes: c.deletes,
+            evictions: c.evictions,
+            expirations: c.expirations,
+            compressed: c.compressed,
+            resets: c.resets,
+            shards: 1,
+            ..Stats::default()
+        }
+    }
+
+    /// Empties the shard after a panic in a critical section, whatever state it is in.
+    pub(crate) fn reset(&mut self) {
+        self.counters.resets += 1;
+        let mut effects = Effects::default();
+        // Large values of a broken log are not walked again: they leak rather than risk a second panic.
+        for segment in [0, 1].map(|queue| self.log.queues[queue].oldest) {
+            let mut at = segment;
+            while at != NONE {
+                let entry = self.log.segment(at);
+                entry.large = 0;
+                at = entry.newer;
+            }
+        }
+        let _ = self.clear(ChangeKind::Reset, &mut effects);
+        self.shared.ring.wake();
+    }
+}

@@ -1,0 +1,228 @@
+//! Making room: eviction, compaction, and who has to give.
+
+use std::sync::atomic::Ordering;
+
+use super::{Effects, Removal, Shard, Step};
+use crate::error::Result;
+use crate::eviction::{Eviction, Verdict};
+use crate::log::{Bound, Compaction, QUEUES};
+use crate::memory::{NONE, Purpose};
+use crate::record::field;
+
+/// Records moved by one step of compaction.
+const MOVES_A_STEP: u32 = 64;
+/// Percent of the log that may be dead before compaction goes before eviction. In exact `lru` records die
+/// everywhere, so compaction pays from a higher share on.
+const DEAD_PERCENT_IN_LOG_ORDER: u64 = 8;
+const DEAD_PERCENT_LRU: u64 = 14;
+/// Evictions between two looks for a run of compaction that pays, where the last look found none.
+const EVICTIONS_BETWEEN_LOOKS: u64 = 256;
+
+impl Shard {
+    /// What the whole cache holds in the measure of `bound`.
+    pub(super) fn total(&self, bound: Bound) -> u64 {
+        match bound {
+            Bound::Bytes => self.shared.budget.used(),
+            Bound::Entries => self.shared.entries.load(Ordering::Relaxed),
+            Bound::Cost => self.shared.cost.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Whether another shard should give way rather than this one: this one holds less than its share.
+    pub(super) fn should_defer(&self, bound: Bound) -> bool {
+        let shards = self.shared.loads.len() as u64;
+        if shards == 1 || self.insist {
+            return false;
+        }
+        let held = self.held(bound) + 1;
+        let share = match bound {
+            Bound::Bytes => self.shared.budget.max() / u64::from(self.shared.segments.segment_bytes()) / shards,
+            Bound::Entries => self.shared.options.max_entries.unwrap_or(0) / shards,
+            Bound::Cost => self.shared.options.max_cost.unwrap_or(0) / shards,
+        };
+        // A tenth below the share, so that shards do not take turns over one segment.
+        held < share - share / 10
+    }
+
+    /// Makes sure that `bytes` can be appended to `queue`.
+    pub(super) fn ensure_space(&mut self, queue: usize, bytes: u32, effects: &mut Effects) -> Result<Step<()>> {
+        loop {
+            if self.log.has_room(queue, bytes) || self.log.open(queue, Purpose::Append) {
+                return Ok(Step::Done(()));
+            }
+            if effects.returning >= u64::from(self.shared.segments.segment_bytes()) {
+                return Ok(Step::Settle);
+            }
+            if self.should_defer(Bound::Bytes) {
+                return Ok(Step::Full(Bound::Bytes));
+            }
+            if !self.reclaim(Bound::Bytes, effects) {
+                // Nothing left to give: the reserve is for this, too.
+                let opened = self.log.open(queue, Purpose::Relocate);
+                return Ok(if opened { Step::Done(()) } else { Step::Full(Bound::Bytes) });
+            }
+        }
+    }
+
+    /// One step towards a free segment: a grave, compaction where much is dead, else eviction.
+    /// False if nothing is left to give.
+    pub(crate) fn reclaim(&mut self, bound: Bound, effects: &mut Effects) -> bool {
+        if self.log.has_graves() {
+            self.log.bury_one(effects);
+            return true;
+        }
+        if self.log.compaction.is_some() || self.is_worth_compacting() {
+            if self.compact(effects) {
+                return true;
+            }
+        }
+        self.evict_one(bound, effects)
+    }
+
+    fn is_worth_compacting(&self) -> bool {
+        let percent = if self.policy.order_is_log_order() { DEAD_PERCENT_IN_LOG_ORDER } else { DEAD_PERCENT_LRU };
+        let segment_bytes = u64::from(self.shared.segments.segment_bytes());
+        let used = self.log.used_segments() * segment_bytes;
+        let reclaimable = self.log.reclaimable_bytes();
+        reclaimable > 2 * segment_bytes
+            && reclaimable * 100 > used * percent
+            && self.counters.evictions >= self.next_compaction
+    }
+
+    /// Carries out one verdict of the policy. False if it has no candidate.
+    pub(crate) fn evict_one(&mut self, bound: Bound, effects: &mut Effects) -> bool {
+        match self.policy.victim(&mut self.log, bound, self.protect) {
+            Verdict::Nothing => false,
+            Verdict::Evict(address) => {
+                self.evict(address, effects);
+                true
+            }
+            Verdict::Move { address, queue, uses } => {
+                let bytes = self.log.bytes_of(self.log.record(address));
+                if self.log.has_room(queue, bytes) || self.log.open(queue, Purpose::Relocate) {
+                    self.log.record(address).set_uses(uses);
+                    self.relocate(address, self.log.queues[queue].newest);
+                    true
+                } else if address == self.protect {
+                    false
+                } else {
+                    // No memory to keep it in: a cache may forget.
+                    self.evict(address, effects);
+                    true
+                }
+            }
+        }
+    }
+
+    fn evict(&mut self, address: u32, effects: &mut Effects) {
+        let hash = self.hash_of(address);
+        let position = self.index.position_of(hash, address).expect("a live record is in the index");
+        let record = self.log.record(address);
+        let expired = record.can_expire() && self.has_expired(record);
+        let removal = if expired { Removal::Expired } else { Removal::Evicted };
+        self.remove(address, position, hash, removal, effects);
+    }
+
+    /// Moves a live record to the end of `segment`, which has the room.
+    fn relocate(&mut self, from: u32, segment: u32) {
+        let hash = self.hash_of(from);
+        let position = self.index.position_of(hash, from).expect("a live record is in the index");
+        let to = self.log.relocate(from, segment);
+        self.index.replace(position, to);
+        self.policy.moved(&mut self.log, from, to);
+        if self.protect == from {
+            self.protect = to;
+        }
+    }
+
+    /// One step of compaction. False if there is nothing (more) to win.
+    fn compact(&mut self, effects: &mut Effects) -> bool {
+        let Some(run) = self.log.compaction.or_else(|| self.begin_compaction()) else {
+            self.next_compaction = self.counters.evictions + EVICTIONS_BETWEEN_LOOKS;
+            return false;
+        };
+        self.log.compaction = Some(run);
+        let segment_bytes = self.shared.segments.segment_bytes();
+        for _ in 0..MOVES_A_STEP {
+            let Some(Compaction { source, target, left }) = self.log.compaction else { return true };
+            let Some(offset) = self.log.first_live(source) else {
+                // Only dead bytes were left, and no kill noticed: evict nothing, let the queue's end free it.
+                self.log.compaction = None;
+                return true;
+            };
+            let address = self.shared.segments.address(source, offset);
+            let record = self.log.record(address);
+            if record.has_field(field::EXPIRY) && self.has_expired(record) {
+                self.evict(address, effects);
+                continue;
+            }
+            let bytes = self.log.bytes_of(record);
+            let target = if target != NONE && self.log.segment(target).end + bytes <= segment_bytes {
+                target
+            } else {
+                let Some(opened) = self.open_target(source) else {
+                    self.log.compaction = None;
+                    return false;
+                };
+                self.log.compaction = Some(Compaction { source, target: opened, left });
+                opened
+            };
+            let newer = self.log.segment(source).newer;
+            self.relocate(address, target);
+            // The last record's move frees the source, which ends the run as the log sees it.
+            if self.log.compaction.is_none() {
+                if left > 1 && newer != NONE {
+                    self.log.compaction = Some(Compaction { source: newer, target, left: left - 1 });
+                }
+                return true;
+            }
+        }
+        true
+    }
+
+    fn open_target(&mut self, source: u32) -> Option<u32> {
+        if self.policy.order_is_log_order() {
+            return self.log.open_before(source);
+        }
+        let queue = self.log.segment(source).queue as usize;
+        self.log.open(queue, Purpose::Relocate).then(|| self.log.queues[queue].newest)
+    }
+
+    /// Chooses what to compact.
+    fn begin_compaction(&self) -> Option<Compaction> {
+        if self.policy.order_is_log_order() {
+            return (0..QUEUES).filter_map(|queue| self.shortest_run(queue)).min_by_key(|run| run.left);
+        }
+        // Survivors may go anywhere: the segment with the fewest wins.
+        let newest = self.log.queues[0].newest;
+        let others = self.log.walk(0).filter(|&segment| segment != newest);
+        let source = others.min_by_key(|&segment| self.log.segment(segment).live)?;
+        Some(Compaction { source, target: newest, left: 1 })
+    }
+
+    /// The fewest neighbouring segments of `queue` that together have more than a segment of dead bytes: the
+    /// cheapest way to win one while the order stays. The newest segment is still being written and not among them.
+    fn shortest_run(&self, queue: usize) -> Option<Compaction> {
+        let segment_bytes = u64::from(self.shared.segments.segment_bytes());
+        // An eighth more than a segment, because records do not fill the last bytes of one.
+        let wanted = segment_bytes + segment_bytes / 8;
+        let dead = |segment: u32| segment_bytes - u64::from(self.log.segment(segment).live);
+        let newest = self.log.queues[queue].newest;
+        let mut best: Option<Compaction> = None;
+        let mut first = self.log.queues[queue].oldest;
+        let (mut sum, mut length) = (0, 0);
+        for last in self.log.walk(queue).take_while(|&segment| segment != newest) {
+            sum += dead(last);
+            length += 1;
+            while sum - dead(first) >= wanted {
+                sum -= dead(first);
+                length -= 1;
+                first = self.log.segment(first).newer;
+            }
+            if sum >= wanted && best.is_none_or(|run| length < run.left) {
+                best = Some(Compaction { source: first, target: NONE, left: length });
+            }
+        }
+        best
+    }
+}

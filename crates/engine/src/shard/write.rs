@@ -1,0 +1,380 @@
+//! Writes.
+
+use super::{Effects, Removal, Shard};
+use crate::error::{Error, Result};
+use crate::events::ChangeKind;
+use crate::eviction::Eviction;
+use crate::index::Position;
+use crate::log::Bound;
+use crate::memory::{NONE, PAGE_BYTES, prefetch};
+use crate::record::{Draft, Record, field, flag};
+use crate::value::{Condition, Expiry, Kind, LargeValue, WriteOptions, Written};
+
+/// A write, prepared outside the lock: checked, compressed, its large value stored.
+pub(crate) struct Write<'a> {
+    pub(crate) hash: u64,
+    pub(crate) key: &'a [u8],
+    pub(crate) kind: Kind,
+    pub(crate) codec: u8,
+    /// Flags of the record.
+    pub(crate) flags: u8,
+    /// Inline bytes, as stored; empty for a large value.
+    pub(crate) value: &'a [u8],
+    /// Length of the stored value.
+    pub(crate) value_len: u32,
+    pub(crate) large: Option<LargeValue>,
+    pub(crate) options: &'a WriteOptions,
+}
+
+/// What came of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step<T> {
+    Done(T),
+    /// Memory returns once the lock is released: then try again.
+    Settle,
+    /// Another shard has to give way first: it holds more than its share of what this bound limits.
+    Full(Bound),
+}
+
+impl Condition {
+    fn holds(self, current: Option<u64>) -> bool {
+        match self {
+            Condition::Always => true,
+            Condition::IfAbsent => current.is_none(),
+            Condition::IfPresent => current.is_some(),
+            Condition::IfVersion(version) => current.unwrap_or(0) == version,
+        }
+    }
+}
+
+impl Shard {
+    /// Stores a value. Evicts other keys as needed; nothing has changed when this is an error or `Full`, but for
+    /// evictions.
+    pub(crate) fn write(&mut self, write: &Write<'_>, effects: &mut Effects) -> Result<Step<Written>> {
+        let current = self.lookup(write.hash, write.key, effects);
+        let version = current.map(|address| self.log.record(address).version());
+        if !write.options.condition.holds(version) {
+            return Ok(Step::Done(Written::ConditionFailed { version: version.unwrap_or(0) }));
+        }
+        let (draft, now) = self.draft(write, current);
+        if draft.expires_at.is_some_and(|at| at <= now) {
+            return Ok(Step::Done(self.store_expired(write, current, effects)));
+        }
+        self.protect = current.unwrap_or(NONE);
+        let step = self.make_room(&draft, write.hash, effects);
+        let current = std::mem::replace(&mut self.protect, NONE);
+        match step? {
+            Step::Full(bound) => return Ok(Step::Full(bound)),
+            Step::Settle => return Ok(Step::Settle),
+            Step::Done(()) => {}
+        }
+        let version = self.next_version();
+        let replaced = current != NONE;
+        if replaced {
+            self.overwrite(current, &draft, write.hash, version, now, effects);
+        } else {
+            self.insert(&draft, write.hash, version, now, effects);
+        }
+        self.counters.sets += 1;
+        self.counters.compressed += u64::from(draft.flags & flag::LZ4 != 0);
+        self.update_load();
+        Ok(Step::Done(Written::Stored { version, replaced }))
+    }
+
+    /// The record to write, and the time (0 where nobody needs it).
+    fn draft<'a>(&self, write: &'a Write<'a>, current: Option<u32>) -> (Draft<'a>, u64) {
+        let options = &self.shared.options;
+        let given = write.options;
+        let kept = || {
+            let record = self.log.record(current?);
+            let expiry = record.has_field(field::EXPIRY).then(|| record.field(field::EXPIRY));
+            Some(expiry.filter(|&at| at != u64::MAX))
+        };
+        let expiry = match given.expiry {
+            Expiry::Keep => kept().map_or(Expiry::Default, |at| at.map_or(Expiry::Never, Expiry::At)),
+            other => other,
+        };
+        let idle = given.idle_ttl_ms.or(options.default_idle_ttl_ms);
+        let needs_now = idle.is_some()
+            || match expiry {
+                Expiry::At(_) | Expiry::In(_) => true,
+                Expiry::Default => options.default_ttl_ms.is_some(),
+                Expiry::Never | Expiry::Keep => false,
+            };
+        let now = if needs_now { self.shared.now_ms() } else { 0 };
+        let expires_at = match expiry {
+            Expiry::Never | Expiry::Keep => None,
+            Expiry::At(at) => Some(at),
+            Expiry::In(ms) => Some(now.saturating_add(ms)),
+            Expiry::Default => options.default_ttl_ms.map(|ttl| now.saturating_add(ttl)),
+        };
+        let draft = Draft {
+            kind: write.kind,
+            codec: write.codec,
+            flags: write.flags,
+            key: write.key,
+            value: write.value,
+            value_len: write.value_len,
+            large: write.large.as_ref(),
+            expires_at,
+            idle_ttl_ms: idle.map(|ms| ms as u32),
+            cost: given.cost.unwrap_or(1),
+            links: self.policy.wants_links(),
+        };
+        (draft, now)
+    }
+
+    /// A write whose expiry has passed already leaves nothing behind.
+    fn store_expired(&mut self, write: &Write<'_>, current: Option<u32>, effects: &mut Effects) -> Written {
+        if let Some(address) = current
+            && let Some(position) = self.index.position_of(write.hash, address)
+        {
+            self.remove(address, position, write.hash, Removal::Deleted, effects);
+        }
+        Written::Stored { version: self.next_version(), replaced: current.is_some() }
+    }
+
+    /// Evicts other records than `self.protect` until the draft may be stored in its place. `self.protect` may
+    /// have moved afterwards.
+    fn make_room(&mut self, draft: &Draft<'_>, hash: u64, effects: &mut Effects) -> Result<Step<()>> {
+        let old_cost = self.protected().map_or(0, Record::cost);
+        for (bound, max, more) in [
+            (Bound::Entries, self.shared.options.max_entries, u64::from(self.protect == NONE)),
+            (Bound::Cost, self.shared.options.max_cost, draft.cost.saturating_sub(old_cost)),
+        ] {
+            let Some(max) = max else { continue };
+            while self.total(bound) + more > max {
+                if self.should_defer(bound) || !self.evict_one(bound, effects) {
+                    return Ok(Step::Full(bound));
+                }
+            }
+        }
+        if self.protect == NONE {
+            loop {
+                let (log, shared) = (&self.log, &self.shared);
+                let hash_of = |address| shared.hash(log.record(address).key());
+                if self.index.make_room(hash, hash_of, |address| prefetch(log.record(address).0)) {
+                    break;
+                }
+                if effects.returning >= PAGE_BYTES as u64 {
+                    return Ok(Step::Settle);
+                }
+                if !self.shared.segments.shed(PAGE_BYTES as u64, false) && !self.reclaim(Bound::Bytes, effects) {
+                    return Ok(Step::Full(Bound::Bytes));
+                }
+            }
+            self.charge_tables();
+        }
+        if self.fits_in_place(draft) {
+            return Ok(Step::Done(()));
+        }
+        // Where the record goes is decided by the policy only once it goes; any queue may be asked for.
+        let bytes = self.log.rounded(draft.bytes());
+        let queue = match self.protect {
+            NONE => self.policy.queue_for(hash, &self.log),
+            address => self.log.queue_of(address),
+        };
+        self.target_queue = queue;
+        self.ensure_space(queue, bytes, effects)
+    }
+
+    fn protected(&self) -> Option<Record> {
+        (self.protect != NONE).then(|| self.log.record(self.protect))
+    }
+
+    fn fits_in_place(&self, draft: &Draft<'_>) -> bool {
+        self.protected().is_some_and(|record| self.log.bytes_of(record) >= self.log.rounded(draft.bytes()))
+    }
+
+    fn insert(&mut self, draft: &Draft<'_>, hash: u64, version: u64, now: u64, effects: &mut Effects) {
+        let address = self.log.append(self.target_queue, draft, version, now);
+        self.index.insert(hash, address);
+        self.policy.inserted(&mut self.log, address);
+        let record = self.log.record(address);
+        self.count(record);
+        self.note_deadline(address, now);
+        self.publish(ChangeKind::Added, record, version, effects);
+    }
+
+    /// Replaces the record at `current`, in place where the new one is not larger.
+    fn overwrite(&mut self, current: u32, draft: &Draft<'_>, hash: u64, version: u64, now: u64, effects: &mut Effects) {
+        let old = self.log.record(current);
+        self.publish(ChangeKind::Replaced, old, version, effects);
+        self.uncount(old);
+        if old.has_flag(flag::LARGE) {
+            effects.drop_large(old.clone_large());
+        }
+        let address = if self.log.bytes_of(old) >= self.log.rounded(draft.bytes()) {
+            self.overwrite_in_place(current, draft, version, now);
+            current
+        } else {
+            let position = self.index.position_of(hash, current).expect("a live record is in the index");
+            let address = self.log.append(self.target_queue, draft, version, now);
+            self.index.replace(position, address);
+            self.policy.rewritten(&mut self.log, current, address);
+            if old.has_flag(flag::LARGE) {
+                drop(old.take_large());
+            }
+            self.log.kill(current);
+            address
+        };
+        self.count(self.log.record(address));
+        self.note_deadline(address, now);
+    }
+
+    fn overwrite_in_place(&mut self, address: u32, draft: &Draft<'_>, version: u64, now: u64) {
+        let old = self.log.record(address);
+        let old_bytes = self.log.bytes_of(old);
+        let uses = old.uses();
+        let links = draft.links.then(|| old.field(field::LINKS));
+        self.log.leave(address, old);
+        if old.has_flag(flag::LARGE) {
+            drop(old.take_large());
+        }
+        // SAFETY: the record's own bytes, at least as many as the draft needs; the draft lies elsewhere.
+        let record = unsafe { draft.write(old.0, version, now) };
+        if let Some(links) = links {
+            record.set_field(field::LINKS, links);
+        }
+        record.set_uses(uses);
+        let new_bytes = self.log.bytes_of(record);
+        if new_bytes < old_bytes {
+            // SAFETY: the tail of the old record, which is at least a granule long.
+            unsafe { Record::write_filler(old.0.add(new_bytes as usize), old_bytes - new_bytes) };
+        }
+        self.log.enter(address, record);
+        self.policy.used(&mut self.log, address);
+    }
+
+    fn note_deadline(&mut self, address: u32, now: u64) {
+        if let Some(deadline) = self.log.record(address).deadline(now) {
+            self.log.note_deadline(address, deadline);
+            self.next_deadline = self.next_deadline.min(deadline);
+        }
+    }
+
+    /// Deletes the record under `key` if `condition` holds; hands it to `read` before it goes.
+    pub(crate) fn delete(
+        &mut self,
+        hash: u64,
+        key: &[u8],
+        condition: Condition,
+        effects: &mut Effects,
+        read: impl FnOnce(Record),
+    ) -> bool {
+        let Some(address) = self.lookup(hash, key, effects) else { return false };
+        let record = self.log.record(address);
+        if !condition.holds(Some(record.version())) {
+            return false;
+        }
+        read(record);
+        let position = self.position(hash, address);
+        self.remove(address, position, hash, Removal::Deleted, effects);
+        true
+    }
+
+    fn position(&self, hash: u64, address: u32) -> Position {
+        self.index.position_of(hash, address).expect("a live record is in the index")
+    }
+
+    /// Adds to a small integer record in place. `None` where that is not what is stored: the slow way decides.
+    pub(crate) fn incr_in_place(
+        &mut self,
+        hash: u64,
+        key: &[u8],
+        delta: i64,
+        effects: &mut Effects,
+    ) -> Result<Option<i64>> {
+        let Some(address) = self.lookup(hash, key, effects) else { return Ok(None) };
+        let record = self.log.record(address);
+        if record.kind() != Kind::Integer {
+            return Ok(None);
+        }
+        let old = i64::from_le_bytes(record.inline_value().try_into().expect("integers have eight bytes"));
+        let new = old.checked_add(delta).ok_or(Error::Overflow)?;
+        let version = self.next_version();
+        self.publish(ChangeKind::Replaced, record, version, effects);
+        record.set_integer(new);
+        record.set_version(version);
+        self.policy.used(&mut self.log, address);
+        self.counters.sets += 1;
+        Ok(Some(new))
+    }
+
+    /// Gives a record without an expiry field one, by rewriting it: the same value, a new version, no use.
+    pub(crate) fn add_expiry(
+        &mut self,
+        hash: u64,
+        key: &[u8],
+        expires_at: u64,
+        effects: &mut Effects,
+    ) -> Result<Step<bool>> {
+        let Some(done) = self.set_expiry_in_place(hash, key, Some(expires_at), effects) else {
+            return self.rewrite_with_expiry(hash, key, expires_at, effects);
+        };
+        Ok(Step::Done(done))
+    }
+
+    fn rewrite_with_expiry(
+        &mut self,
+        hash: u64,
+        key: &[u8],
+        expires_at: u64,
+        effects: &mut Effects,
+    ) -> Result<Step<bool>> {
+        let Some((address, _)) = self.find(hash, key) else { return Ok(Step::Done(false)) };
+        let bytes = self.log.bytes_of(self.log.record(address)) + field::BYTES;
+        self.protect = address;
+        let step = self.ensure_space(self.log.queue_of(address), bytes, effects);
+        let current = std::mem::replace(&mut self.protect, NONE);
+        match step? {
+            Step::Full(bound) => return Ok(Step::Full(bound)),
+            Step::Settle => return Ok(Step::Settle),
+            Step::Done(()) => {}
+        }
+        let record = self.log.record(current);
+        let position = self.position(hash, current);
+        let version = self.next_version();
+        let queue = self.log.queue_of(current);
+        let address = self.log.append_with_field(queue, record, field::EXPIRY, expires_at);
+        let copy = self.log.record(address);
+        copy.set_version(version);
+        self.index.replace(position, address);
+        self.policy.moved(&mut self.log, current, address);
+        self.log.kill(current);
+        self.note_deadline(address, self.shared.now_ms());
+        self.publish(ChangeKind::ExpiryChanged, copy, version, effects);
+        self.update_load();
+        Ok(Step::Done(true))
+    }
+
+    /// Overwrites the expiry of a record that has one. `None` where the record has to be rewritten to hold one.
+    pub(crate) fn set_expiry_in_place(
+        &mut self,
+        hash: u64,
+        key: &[u8],
+        expires_at: Option<u64>,
+        effects: &mut Effects,
+    ) -> Option<bool> {
+        let Some(address) = self.lookup(hash, key, effects) else { return Some(false) };
+        let record = self.log.record(address);
+        if expires_at.is_some_and(|at| at <= self.shared.now_ms()) {
+            let position = self.position(hash, address);
+            self.remove(address, position, hash, Removal::Deleted, effects);
+            return Some(true);
+        }
+        match (record.has_field(field::EXPIRY), expires_at) {
+            (true, _) => {
+                // An expiry that never comes stands for none: the field stays, the meaning goes.
+                record.set_field(field::EXPIRY, expires_at.unwrap_or(u64::MAX));
+                self.note_deadline(address, expires_at.unwrap_or(0));
+            }
+            (false, None) => {}
+            (false, Some(_)) => return None,
+        }
+        let version = self.next_version();
+        record.set_version(version);
+        self.publish(ChangeKind::ExpiryChanged, record, version, effects);
+        Some(true)
+    }
+}
