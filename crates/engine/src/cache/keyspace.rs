@@ -78,7 +78,10 @@ impl Cache {
     pub fn clear(&self) {
         for number in 0..self.shards.len() {
             let mut effects = Effects::default();
-            let cleared = self.lock_number(number).clear(ChangeKind::Cleared, &mut effects);
+            let mut shard = self.lock_number(number);
+            let cleared = shard.clear(ChangeKind::Cleared, &mut effects);
+            shard.overtake_all(&mut effects);
+            drop(shard);
             self.settle(effects);
             debug_assert!(cleared.is_ok());
         }

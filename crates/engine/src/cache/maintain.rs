@@ -8,9 +8,13 @@ use crate::log::Bound;
 use crate::shard::Effects;
 
 impl Cache {
-    /// One small step (tens of microseconds) of background work: expiry, freeing after [`Cache::clear`], shrinking.
+    /// One small step (tens of microseconds) of background work: expiry, freeing after [`Cache::clear`], shrinking,
+    /// deadlines of key gates.
     /// Returns true while there is more to do at once; a caretaker calls it every 50 ms or so.
     pub fn maintain(&self) -> bool {
+        if self.tick_gates() {
+            return true;
+        }
         for _ in 0..self.shards.len() {
             let number = self.next_shard.load(Ordering::Relaxed) % self.shards.len();
             let mut effects = Effects::default();
@@ -46,7 +50,7 @@ impl Cache {
     }
 
     /// Gives memory up while the bound is exceeded. True while it still is.
-    fn shrink_some(&self) -> bool {
+    pub(super) fn shrink_some(&self) -> bool {
         if self.shared.segments.shed(0, false) {
             return false;
         }

@@ -1,5 +1,6 @@
 //! The concurrent face of the engine.
 
+mod gated;
 mod keyspace;
 mod maintain;
 mod modify;
@@ -10,15 +11,18 @@ mod write;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Instant;
 
 use crate::error::{Error, Result};
 use crate::events::ChangeStream;
 use crate::log::Bound;
 use crate::memory::{Budget, LargeSpace, Pages, Segments};
 use crate::options::{Options, PolicyKind};
-use crate::shard::{Effects, Load, Shard, Shared};
+use crate::shard::{Effects, GateEffects, Load, Shard, Shared};
 use crate::sync::{Mutex, MutexGuard, lock};
+use crate::value::NewValue;
 
+pub use gated::{Fill, Filled, Lease, LeaseMode, Stable};
 pub use keyspace::ScanEntry;
 
 /// A byte-bounded cache shared by threads. `&self` everywhere; keep it in an `Arc`.
@@ -63,7 +67,10 @@ impl Drop for Guard<'_> {
     #[inline(always)]
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0.reset();
+            // The lock cannot be released first; waking takes no lock of the engine.
+            if let Some(gates) = self.0.reset().gates {
+                deliver(*gates, None);
+            }
         }
     }
 }
@@ -118,6 +125,8 @@ impl Cache {
             budget,
             secrets: rapidhash::v3::RapidSecrets::seed(seed),
             ring: crate::events::Ring::default(),
+            gates: AtomicU64::new(0),
+            started: Instant::now(),
             entries: AtomicU64::new(0),
             cost: AtomicU64::new(0),
             loads: std::iter::repeat_with(Load::default).take(shards).collect(),
@@ -150,6 +159,7 @@ impl Cache {
     /// Closes the cache: what it holds goes, later writes answer [`Error::Closed`], later reads miss.
     pub fn close(&self) {
         if !self.closed.swap(true, Ordering::AcqRel) {
+            self.close_gates();
             self.clear();
             while self.maintain() {}
             self.shared.segments.shed(u64::MAX, false);
@@ -184,6 +194,15 @@ impl Cache {
     /// Does what had to wait for the end of the critical section.
     #[inline(always)]
     fn settle(&self, effects: Effects) {
+        self.settle_with(effects, None);
+    }
+
+    /// [`Cache::settle`] with the value that the operation stored or loaded, for those who wait for one.
+    #[inline(always)]
+    fn settle_with(&self, mut effects: Effects, value: Option<NewValue<'_>>) {
+        if let Some(gates) = effects.gates.take() {
+            deliver(*gates, value);
+        }
         if effects.changed {
             self.shared.ring.wake();
         }
@@ -215,6 +234,15 @@ impl Cache {
         drop(shard);
         self.settle(effects);
         gave
+    }
+}
+
+/// Wakes those whom a change of the gates concerns.
+#[cold]
+fn deliver(gates: GateEffects, value: Option<NewValue<'_>>) {
+    gates.posts.deliver(value);
+    for (posts, copy) in gates.stables {
+        copy.with(|value| posts.deliver(Some(value)));
     }
 }
 

@@ -95,7 +95,7 @@ impl Cache {
         match (done, expires_at) {
             (Some(there), _) => Ok(there),
             (None, at) => {
-                self.attempt(hash, |shard, effects| shard.add_expiry(hash, key, at.unwrap_or(u64::MAX), effects))
+                self.attempt(hash, None, |shard, effects| shard.add_expiry(hash, key, at.unwrap_or(u64::MAX), effects))
             }
         }
     }

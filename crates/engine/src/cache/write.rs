@@ -7,7 +7,7 @@ use crate::log::Bound;
 use crate::memory::LargeSpace;
 use crate::options::Compression;
 use crate::record::{HEADER_BYTES, flag};
-use crate::shard::{Effects, Step, Stored, Write, describe, stored};
+use crate::shard::{Effects, Shard, Step, Stored, Write, describe, stored};
 use crate::value::{Condition, Found, Kind, LargeValue, NewValue, WriteOptions, Written};
 
 /// Longest idle ttl: half the range of the 32 bits that hold the last use.
@@ -26,12 +26,12 @@ impl Cache {
         self.check_write(key, &value, options)?;
         scratch::with(|compressed| {
             let (flags, bytes) = self.encode(&value, compressed);
-            self.store(key, &value, flags, bytes, options)
+            self.prepared(key, &value, flags, bytes, options, |shard, write, effects| shard.write(write, effects))
         })
     }
 
     /// Everything that can be said about a write without looking at the cache's content.
-    fn check_write(&self, key: &[u8], value: &NewValue<'_>, options: &WriteOptions) -> Result<()> {
+    pub(super) fn check_write(&self, key: &[u8], value: &NewValue<'_>, options: &WriteOptions) -> Result<()> {
         self.check_open()?;
         if key.len() > crate::MAX_KEY_BYTES {
             return Err(Error::KeyTooLong { bytes: key.len() });
@@ -61,7 +61,7 @@ impl Cache {
     }
 
     /// Flags and bytes of the value as it is stored.
-    fn encode<'a>(&self, value: &NewValue<'a>, compressed: &'a mut Vec<u8>) -> (u8, &'a [u8]) {
+    pub(super) fn encode<'a>(&self, value: &NewValue<'a>, compressed: &'a mut Vec<u8>) -> (u8, &'a [u8]) {
         let ascii = value.kind == Kind::Text && value.bytes.is_ascii();
         let flags = if ascii { flag::ASCII } else { 0 };
         if let Compression::Lz4 { min_bytes } = self.shared.options.compression
@@ -78,14 +78,16 @@ impl Cache {
         (self.shared.segments.segment_bytes() / 8) as usize
     }
 
-    fn store(
+    /// Prepares a write outside the lock and runs `step` with it until it is done.
+    pub(super) fn prepared<T>(
         &self,
         key: &[u8],
         value: &NewValue<'_>,
         mut flags: u8,
         bytes: &[u8],
         options: &WriteOptions,
-    ) -> Result<Written> {
+        mut step: impl FnMut(&mut Shard, &Write<'_>, &mut Effects) -> Result<Step<T>>,
+    ) -> Result<T> {
         let hash = self.shared.hash(key);
         let value_len = bytes.len() as u32;
         let fields = 6 * 8;
@@ -110,14 +112,16 @@ impl Cache {
             large,
             options,
         };
-        self.attempt(hash, |shard, effects| shard.write(&write, effects))
+        self.attempt(hash, Some(*value), |shard, effects| step(shard, &write, effects))
     }
 
     /// Runs `step` under the lock of the hash's shard until it is done, letting other shards give way in between.
+    /// `value` is what it stores: those who wait for one get it.
     pub(super) fn attempt<T>(
         &self,
         hash: u64,
-        mut step: impl FnMut(&mut crate::shard::Shard, &mut Effects) -> Result<Step<T>>,
+        value: Option<NewValue<'_>>,
+        mut step: impl FnMut(&mut Shard, &mut Effects) -> Result<Step<T>>,
     ) -> Result<T> {
         let mut attempts = 0;
         loop {
@@ -127,7 +131,7 @@ impl Cache {
             let outcome = step(&mut shard, &mut effects);
             shard.insist = false;
             drop(shard);
-            self.settle(effects);
+            self.settle_with(effects, value);
             let bound = match outcome? {
                 Step::Done(value) => return Ok(value),
                 Step::Settle => continue,

@@ -1,7 +1,5 @@
 //! Asking for a key.
 
-use std::sync::Arc;
-
 use super::gate::{Gate, Waiter};
 use super::request::{GateKind, Request};
 use super::{Effects, Gates};
@@ -64,10 +62,10 @@ impl Gates {
         self.gates.get(key).is_some_and(|gate| gate.is_quiet() && !gate.stables.is_empty())
     }
 
-    /// Answers the stable waiters of `key` with its committed value. The caller found the key to be there.
-    pub fn answer_stable(&mut self, key: &[u8], value: Arc<super::CarriedValue>, effects: &mut Effects) {
+    /// Answers the stable waiters of `key`, which the caller found to be there; to be delivered with its value.
+    pub fn answer_stable(&mut self, key: &[u8], effects: &mut Effects) {
         self.change(key, effects, |gate, _, _, effects| {
-            super::gate::answer(&mut gate.stables, &super::Outcome::Value(Some(value)), effects);
+            super::gate::answer(&mut gate.stables, &super::Outcome::Value(None), effects);
         });
     }
 }

@@ -2,6 +2,7 @@
 //! Everything here runs under the shard's lock, which the caller holds.
 
 mod expire;
+mod gated;
 mod read;
 mod reclaim;
 mod verify;
@@ -9,11 +10,13 @@ mod write;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use crate::LargeValue;
 use crate::error::{Error, Result};
 use crate::events::{Change, ChangeKind, OldValue, Ring};
 use crate::eviction::{Eviction, Policy};
+use crate::gates::{GateLimits, Gates};
 use crate::index::{Index, Position};
 use crate::log::{Bound, Log};
 use crate::memory::{Budget, LargeSpace, NONE, Pages, Segments};
@@ -21,6 +24,8 @@ use crate::options::Options;
 use crate::record::{Record, flag};
 use crate::stats::Stats;
 
+pub use gated::Filled;
+pub(crate) use gated::GateEffects;
 pub(crate) use read::{Stored, describe, stored};
 pub(crate) use write::{Step, Write};
 
@@ -33,6 +38,10 @@ pub(crate) struct Shared {
     pub(crate) large: Arc<LargeSpace>,
     pub(crate) secrets: rapidhash::v3::RapidSecrets,
     pub(crate) ring: Ring,
+    /// Keys with a gate in all shards.
+    pub(crate) gates: AtomicU64,
+    /// Where the clock of the gates' deadlines begins.
+    pub(crate) started: Instant,
     /// Entries and cost of all shards; kept only where `max_entries` or `max_cost` is set.
     pub(crate) entries: AtomicU64,
     pub(crate) cost: AtomicU64,
@@ -58,6 +67,11 @@ impl Shared {
     pub(crate) fn now_ms(&self) -> u64 {
         self.options.clock.now_ms()
     }
+
+    /// Milliseconds since the cache was created; never runs backwards.
+    pub(crate) fn monotonic_ms(&self) -> u64 {
+        self.started.elapsed().as_millis() as u64
+    }
 }
 
 /// What has to happen once the lock is released.
@@ -69,6 +83,15 @@ pub(crate) struct Effects {
     pub(crate) returning: u64,
     /// Whether changes were pushed to the ring.
     pub(crate) changed: bool,
+    /// Posts of the gates.
+    pub(crate) gates: Option<Box<GateEffects>>,
+}
+
+impl Effects {
+    /// Posts of the gates, to add to.
+    pub(crate) fn gates(&mut self) -> &mut GateEffects {
+        self.gates.get_or_insert_default()
+    }
 }
 
 impl Effects {
@@ -111,6 +134,12 @@ pub(crate) struct Shard {
     pub(crate) log: Log,
     pub(crate) policy: Policy,
     pub(crate) counters: Counters,
+    pub(crate) gates: Gates,
+    /// Bytes charged for the gates, and their number, as last settled.
+    gates_charged: u64,
+    gates_counted: u64,
+    /// Set while a holder commits, which overtakes nobody.
+    pub(crate) filling: bool,
     /// Indexes of cleared generations, given back in steps.
     old_indexes: Vec<Index>,
     /// The last version given out.
@@ -140,6 +169,10 @@ impl Shard {
             log: Log::new(Arc::clone(&shared.segments)),
             policy: Policy::new(shared.options.policy),
             counters: Counters::default(),
+            gates: Gates::new(number as u64 + 1, shared.loads.len() as u64, GateLimits::default()),
+            gates_charged: 0,
+            gates_counted: 0,
+            filling: false,
             old_indexes: Vec::new(),
             version: 0,
             protect: NONE,
@@ -373,7 +406,7 @@ impl Shard {
         let unfilled = self.log.unfilled_bytes();
         let pages: u64 = self.index.page_bytes() + self.old_indexes.iter().map(Index::page_bytes).sum::<u64>();
         let large: u64 = self.log.queues.iter().map(|queue| queue.large_bytes).sum();
-        let bytes = used + pages + self.charged + large;
+        let bytes = used + pages + self.charged + self.gates_charged + large;
         let reserve = unfilled;
         let dead = used - live - unfilled;
         Stats {
@@ -393,14 +426,15 @@ impl Shard {
             evictions: c.evictions,
             expirations: c.expirations,
             compressed: c.compressed,
+            gates: self.gates.len() as u64,
             resets: c.resets,
             shards: 1,
             ..Stats::default()
         }
     }
 
-    /// Empties the shard after a panic in a critical section, whatever state it is in.
-    pub(crate) fn reset(&mut self) {
+    /// Empties the shard after a panic in a critical section, whatever state it is in. To its gates that is a clear.
+    pub(crate) fn reset(&mut self) -> Effects {
         self.counters.resets += 1;
         let mut effects = Effects::default();
         // Large values of a broken log are not walked again: they leak rather than risk a second panic.
@@ -413,6 +447,9 @@ impl Shard {
             }
         }
         let _ = self.clear(ChangeKind::Reset, &mut effects);
+        self.filling = false;
+        self.overtake_all(&mut effects);
         self.shared.ring.wake();
+        effects
     }
 }

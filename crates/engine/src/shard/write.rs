@@ -4,6 +4,7 @@ use super::{Effects, Removal, Shard};
 use crate::error::{Error, Result};
 use crate::events::ChangeKind;
 use crate::eviction::Eviction;
+use crate::gates::Overtaking;
 use crate::index::Position;
 use crate::log::Bound;
 use crate::memory::{NONE, PAGE_BYTES, prefetch};
@@ -78,6 +79,7 @@ impl Shard {
         self.counters.sets += 1;
         self.counters.compressed += u64::from(draft.flags & flag::LZ4 != 0);
         self.update_load();
+        self.overtake(write.key, Overtaking::Stored, effects);
         Ok(Step::Done(Written::Stored { version, replaced }))
     }
 
@@ -131,6 +133,7 @@ impl Shard {
         {
             self.remove(address, position, write.hash, Removal::Deleted, effects);
         }
+        self.overtake(write.key, Overtaking::Removed, effects);
         Written::Stored { version: self.next_version(), replaced: current.is_some() }
     }
 
@@ -262,15 +265,18 @@ impl Shard {
         effects: &mut Effects,
         read: impl FnOnce(Record),
     ) -> bool {
-        let Some(address) = self.lookup(hash, key, effects) else { return false };
-        let record = self.log.record(address);
-        if !condition.holds(Some(record.version())) {
+        let current = self.lookup(hash, key, effects).map(|address| (address, self.log.record(address)));
+        if !condition.holds(current.map(|(_, record)| record.version())) {
             return false;
         }
-        read(record);
-        let position = self.position(hash, address);
-        self.remove(address, position, hash, Removal::Deleted, effects);
-        true
+        if let Some((address, record)) = current {
+            read(record);
+            let position = self.position(hash, address);
+            self.remove(address, position, hash, Removal::Deleted, effects);
+        }
+        // Also where nothing was there: what is being loaded or computed for the key is from before the delete.
+        self.overtake(key, Overtaking::Removed, effects);
+        current.is_some()
     }
 
     fn position(&self, hash: u64, address: u32) -> Position {
@@ -298,6 +304,7 @@ impl Shard {
         record.set_version(version);
         self.policy.used(&mut self.log, address);
         self.counters.sets += 1;
+        self.overtake(key, Overtaking::Stored, effects);
         Ok(Some(new))
     }
 
@@ -361,6 +368,7 @@ impl Shard {
         if expires_at.is_some_and(|at| at <= self.shared.now_ms()) {
             let position = self.position(hash, address);
             self.remove(address, position, hash, Removal::Deleted, effects);
+            self.overtake(key, Overtaking::Removed, effects);
             return Some(true);
         }
         match (record.has_field(field::EXPIRY), expires_at) {

@@ -241,7 +241,7 @@ impl Observer {
     fn settle(&mut self, mut effects: Effects) {
         for key in effects.take_quiet() {
             if self.present[key[0] as usize] && self.gates.stable_due(&key) {
-                self.gates.answer_stable(&key, Arc::new(value(b"committed").into()), &mut effects);
+                self.gates.answer_stable(&key, &mut effects);
             }
         }
         effects.deliver(Some(value(b"value")));

@@ -251,8 +251,8 @@ fn stable_waits_for_quiet_and_for_the_key() {
     bench.gates.finish(KEY, insert, End::Kept, 0, &mut effects);
     assert_eq!(effects.take_quiet(), [Arc::from(KEY)]);
     assert!(bench.gates.stable_due(KEY));
-    bench.gates.answer_stable(KEY, Arc::new(value(b"there").into()), &mut effects);
-    effects.deliver(None);
+    bench.gates.answer_stable(KEY, &mut effects);
+    effects.deliver(Some(value(b"there")));
     assert_eq!(bench.posted(), [(3, carried(b"there"))]);
     assert!(bench.gates.is_empty());
 
