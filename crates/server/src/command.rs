@@ -1,0 +1,232 @@
+//! Commands as data: one table feeds dispatch, `COMMAND` and the documentation. One file per family.
+//!
+//! A new command is one entry in the `COMMANDS` of its family and one function.
+
+mod connection;
+pub(crate) mod docs;
+mod expiry;
+mod info;
+mod introspection;
+mod keys;
+mod keyspace;
+mod lookup;
+mod parse;
+mod refusal;
+mod server;
+mod strings;
+mod update;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use tandem_engine::Cache;
+use tandem_wire::{Args, reply};
+
+use crate::connection::Client;
+use crate::database::KeySpace;
+use crate::output::Output;
+use crate::shared::Shared;
+
+/// What a command works with.
+pub(crate) struct Context<'a> {
+    pub client: &'a mut Client,
+    /// Where the reply goes: exactly one for each command.
+    pub output: &'a mut Output,
+    pub keys: &'a mut KeySpace,
+    pub server: &'a Shared,
+}
+
+impl Context<'_> {
+    pub fn cache(&self) -> &Cache {
+        &self.server.cache
+    }
+
+    pub fn simple(&mut self, text: &str) {
+        reply::simple(self.output.bytes(), text);
+    }
+
+    pub fn ok(&mut self) {
+        self.output.bytes().extend_from_slice(b"+OK\r\n");
+    }
+
+    pub fn integer(&mut self, number: i64) {
+        reply::integer(self.output.bytes(), number);
+    }
+
+    pub fn null(&mut self) {
+        reply::null(self.output.bytes(), self.client.protocol);
+    }
+
+    pub fn bulk(&mut self, bytes: &[u8]) {
+        reply::bulk(self.output.bytes(), bytes);
+    }
+
+    /// An error; `message` begins with its code.
+    pub fn error(&mut self, message: impl std::fmt::Display) {
+        reply::error(self.output.bytes(), message);
+    }
+
+    /// Whether this reply alone exceeds what a connection may have unsent: producing more of it is in vain.
+    pub fn overflows(&self) -> bool {
+        self.output.pending() > self.server.options.limits.reply_bytes
+    }
+}
+
+/// How a command behaves, in Redis' words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flag {
+    Write,
+    ReadOnly,
+    /// May need more memory.
+    DenyOom,
+    Admin,
+    NoScript,
+    Loading,
+    Stale,
+    Fast,
+    NoAuth,
+    AllowBusy,
+}
+
+impl Flag {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Write => "write",
+            Self::ReadOnly => "readonly",
+            Self::DenyOom => "denyoom",
+            Self::Admin => "admin",
+            Self::NoScript => "noscript",
+            Self::Loading => "loading",
+            Self::Stale => "stale",
+            Self::Fast => "fast",
+            Self::NoAuth => "no_auth",
+            Self::AllowBusy => "allow_busy",
+        }
+    }
+}
+
+/// The family of a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Group {
+    Connection,
+    String,
+    Generic,
+    Server,
+}
+
+impl Group {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Connection => "connection",
+            Self::String => "string",
+            Self::Generic => "generic",
+            Self::Server => "server",
+        }
+    }
+}
+
+/// Which arguments are keys: numbers of the first and the last one (negative: counted from the end) and the step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Keys {
+    pub first: i64,
+    pub last: i64,
+    pub step: i64,
+}
+
+impl Keys {
+    pub const NONE: Self = Self { first: 0, last: 0, step: 0 };
+    pub const ONE: Self = Self { first: 1, last: 1, step: 1 };
+    pub const ALL: Self = Self { first: 1, last: -1, step: 1 };
+    pub const PAIRS: Self = Self { first: 1, last: -1, step: 2 };
+}
+
+/// What runs a command.
+pub(crate) type Handler = fn(&mut Context<'_>, Args<'_>);
+
+/// A class of commands for access rules, beyond those that follow from the flags.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Category {
+    Keyspace,
+    String,
+    Connection,
+    Dangerous,
+}
+
+/// One command.
+#[derive(Clone, Copy)]
+pub(crate) struct Command {
+    /// Lower case; of a subcommand without its container's name.
+    pub name: &'static str,
+    /// As a person would write it, with its options.
+    pub syntax: &'static str,
+    /// One sentence without a full stop, as in Redis' documentation.
+    pub summary: &'static str,
+    /// Version of Redis that brought it.
+    pub since: &'static str,
+    /// Cost in the size of what it works on.
+    pub complexity: &'static str,
+    /// Number of arguments, the name included; negative: at least so many.
+    pub arity: i64,
+    pub flags: &'static [Flag],
+    pub categories: &'static [Category],
+    pub keys: Keys,
+    pub group: Group,
+    pub run: Handler,
+    /// Where not empty, the second argument chooses one of these, and `run` is for a call without one.
+    pub subcommands: &'static [Command],
+}
+
+impl Command {
+    fn accepts(&self, arguments: usize) -> bool {
+        let arguments = arguments as i64;
+        if self.arity >= 0 { arguments == self.arity } else { arguments >= -self.arity }
+    }
+}
+
+/// Every family; the order is that of the documentation.
+pub(crate) const FAMILIES: [&[Command]; 7] = [
+    connection::COMMANDS,
+    strings::COMMANDS,
+    update::COMMANDS,
+    keys::COMMANDS,
+    expiry::COMMANDS,
+    keyspace::COMMANDS,
+    server::COMMANDS,
+];
+
+/// Every command, without subcommands.
+pub(crate) fn all() -> impl Iterator<Item = &'static Command> {
+    FAMILIES.iter().flat_map(|family| family.iter())
+}
+
+/// Runs one request. A panic in it ends the request with an error, not the process or the connection.
+#[inline]
+pub(crate) fn run_guarded(context: &mut Context<'_>, args: Args<'_>) {
+    let mark = context.output.mark();
+    if catch_unwind(AssertUnwindSafe(|| dispatch(context, args))).is_err() {
+        context.output.rewind(mark);
+        context.error("ERR internal error: this request failed, others are not affected");
+    }
+}
+
+/// Finds the command and runs it.
+#[inline]
+fn dispatch(context: &mut Context<'_>, args: Args<'_>) {
+    let Some(command) = lookup::find(&args[0]) else { return refusal::unknown_command(context, args) };
+    if !command.accepts(args.len()) {
+        return refusal::wrong_arity(context, &[command]);
+    }
+    if command.subcommands.is_empty() || args.len() == 1 {
+        return (command.run)(context, args);
+    }
+    let Some(subcommand) = command.subcommands.iter().find(|one| args[1].eq_ignore_ascii_case(one.name.as_bytes()))
+    else {
+        return refusal::unknown_subcommand(context, command, args);
+    };
+    if !subcommand.accepts(args.len()) {
+        return refusal::wrong_arity(context, &[command, subcommand]);
+    }
+    (subcommand.run)(context, args);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,280 @@
+//! Commands about the connection itself.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use tandem_wire::number::parse_i64;
+use tandem_wire::{Args, Protocol, reply};
+
+use super::{Category, Command, Context, Flag, Group, Keys, info, refusal};
+use crate::database::DATABASES;
+
+/// What the commands of this family have in common.
+const BASE: Command = Command {
+    name: "",
+    syntax: "",
+    summary: "",
+    since: "1.0.0",
+    complexity: "O(1)",
+    arity: 1,
+    flags: &[Flag::Loading, Flag::Stale, Flag::Fast],
+    categories: &[Category::Connection],
+    keys: Keys::NONE,
+    group: Group::Connection,
+    run: refusal::container,
+    subcommands: &[],
+};
+
+/// Flags of commands that a client may send before anything else.
+const HANDSHAKE: &[Flag] = &[Flag::NoScript, Flag::Loading, Flag::Stale, Flag::Fast, Flag::NoAuth, Flag::AllowBusy];
+
+/// The family.
+pub(super) const COMMANDS: &[Command] = &[
+    Command {
+        name: "ping",
+        syntax: "PING [message]",
+        summary: "Ping the server",
+        arity: -1,
+        flags: &[Flag::Fast],
+        run: ping,
+        ..BASE
+    },
+    Command { name: "echo", syntax: "ECHO message", summary: "Echo the given string", arity: 2, run: echo, ..BASE },
+    Command {
+        name: "hello",
+        syntax: "HELLO [protover [AUTH username password] [SETNAME clientname]]",
+        summary: "Handshake with Redis",
+        since: "6.0.0",
+        arity: -1,
+        flags: HANDSHAKE,
+        run: hello,
+        ..BASE
+    },
+    Command {
+        name: "auth",
+        syntax: "AUTH [username] password",
+        summary: "Authenticate to the server",
+        arity: -2,
+        flags: HANDSHAKE,
+        run: auth,
+        ..BASE
+    },
+    Command {
+        name: "quit",
+        syntax: "QUIT",
+        summary: "Close the connection",
+        arity: -1,
+        flags: HANDSHAKE,
+        run: quit,
+        ..BASE
+    },
+    Command {
+        name: "select",
+        syntax: "SELECT index",
+        summary: "Change the selected database for the current connection",
+        arity: 2,
+        run: select,
+        ..BASE
+    },
+    Command {
+        name: "client",
+        syntax: "CLIENT subcommand",
+        summary: "A container for client connection commands",
+        since: "2.4.0",
+        complexity: "Depends on subcommand.",
+        arity: -2,
+        flags: &[],
+        categories: &[],
+        subcommands: CLIENT,
+        ..BASE
+    },
+];
+
+/// What the subcommands of `CLIENT` have in common.
+const CLIENT_BASE: Command = Command { flags: &[Flag::NoScript, Flag::Loading, Flag::Stale], ..BASE };
+
+const CLIENT: &[Command] = &[
+    Command {
+        name: "id",
+        syntax: "CLIENT ID",
+        summary: "Returns the client ID for the current connection",
+        since: "5.0.0",
+        arity: 2,
+        run: client_id,
+        ..CLIENT_BASE
+    },
+    Command {
+        name: "setname",
+        syntax: "CLIENT SETNAME connection-name",
+        summary: "Set the current connection name",
+        since: "2.6.9",
+        arity: 3,
+        run: client_setname,
+        ..CLIENT_BASE
+    },
+    Command {
+        name: "getname",
+        syntax: "CLIENT GETNAME",
+        summary: "Get the current connection name",
+        since: "2.6.9",
+        arity: 2,
+        run: client_getname,
+        ..CLIENT_BASE
+    },
+    Command {
+        name: "setinfo",
+        syntax: "CLIENT SETINFO LIB-NAME libname | LIB-VER libver",
+        summary: "Set information specific to the client or connection",
+        since: "7.2.0",
+        arity: 4,
+        run: client_setinfo,
+        ..CLIENT_BASE
+    },
+];
+
+fn ping(context: &mut Context<'_>, args: Args<'_>) {
+    match args.len() {
+        1 => context.simple("PONG"),
+        2 => context.bulk(&args[1]),
+        _ => context.error("ERR wrong number of arguments for 'ping' command"),
+    }
+}
+
+fn echo(context: &mut Context<'_>, args: Args<'_>) {
+    context.bulk(&args[1]);
+}
+
+fn quit(context: &mut Context<'_>, _args: Args<'_>) {
+    context.client.closing = true;
+    context.ok();
+}
+
+fn select(context: &mut Context<'_>, args: Args<'_>) {
+    match parse_i64(&args[1]) {
+        None => context.error(refusal::NOT_INTEGER),
+        Some(index) => match u8::try_from(index) {
+            Ok(db) if db < DATABASES => {
+                if db > 0 {
+                    context.server.numbered.store(true, Relaxed);
+                }
+                context.client.db = db;
+                context.ok();
+            }
+            _ => context.error("ERR DB index is out of range"),
+        },
+    }
+}
+
+fn hello(context: &mut Context<'_>, args: Args<'_>) {
+    let mut protocol = context.client.protocol;
+    if args.len() > 1 {
+        protocol = match parse_i64(&args[1]) {
+            Some(2) => Protocol::Resp2,
+            Some(3) => Protocol::Resp3,
+            Some(_) => return context.error("NOPROTO unsupported protocol version"),
+            None => return context.error("ERR Protocol version is not an integer or out of range"),
+        };
+    }
+    let mut name = None;
+    let mut at = 2;
+    while at < args.len() {
+        let left = args.len() - at - 1;
+        if args[at].eq_ignore_ascii_case(b"auth") && left >= 2 {
+            if !is_default_user(&args[at + 1]) {
+                return context.error(WRONG_PASSWORD);
+            }
+            at += 3;
+        } else if args[at].eq_ignore_ascii_case(b"setname") && left >= 1 {
+            if !is_name(&args[at + 1]) {
+                return context.error(BAD_NAME);
+            }
+            name = Some(&args[at + 1]);
+            at += 2;
+        } else {
+            let option = String::from_utf8_lossy(&args[at]);
+            return context.error(format_args!("ERR Syntax error in HELLO option '{option}'"));
+        }
+    }
+    if let Some(name) = name {
+        context.client.name = name.into();
+    }
+    context.client.protocol = protocol;
+
+    let id = context.client.id as i64;
+    let out = context.output.bytes();
+    reply::map(out, protocol, 7);
+    for (field, value) in [("server", "redis"), ("version", info::REDIS_VERSION)] {
+        reply::bulk(out, field.as_bytes());
+        reply::bulk(out, value.as_bytes());
+    }
+    for (field, value) in [("proto", protocol.version()), ("id", id)] {
+        reply::bulk(out, field.as_bytes());
+        reply::integer(out, value);
+    }
+    for (field, value) in [("mode", "standalone"), ("role", "master")] {
+        reply::bulk(out, field.as_bytes());
+        reply::bulk(out, value.as_bytes());
+    }
+    reply::bulk(out, b"modules");
+    reply::array(out, 0);
+}
+
+const WRONG_PASSWORD: &str = "WRONGPASS invalid username-password pair or user is disabled.";
+const BAD_NAME: &str = "ERR Client names cannot contain spaces, newlines or special characters.";
+
+/// The one user there is needs no password, so that any will do, as in a Redis without one.
+fn is_default_user(name: &[u8]) -> bool {
+    name == b"default"
+}
+
+fn auth(context: &mut Context<'_>, args: Args<'_>) {
+    match args.len() {
+        2 => context.error(
+            "ERR AUTH <password> called without any password configured for the default user. \
+             Are you sure your configuration is correct?",
+        ),
+        3 if is_default_user(&args[1]) => context.ok(),
+        3 => context.error(WRONG_PASSWORD),
+        _ => context.error(refusal::SYNTAX),
+    }
+}
+
+/// Names are shown in lines of text: printable, and no spaces.
+fn is_name(name: &[u8]) -> bool {
+    name.iter().all(|byte| (b'!'..=b'~').contains(byte))
+}
+
+fn client_id(context: &mut Context<'_>, _args: Args<'_>) {
+    context.integer(context.client.id as i64);
+}
+
+fn client_setname(context: &mut Context<'_>, args: Args<'_>) {
+    if !is_name(&args[2]) {
+        return context.error(BAD_NAME);
+    }
+    context.client.name = args[2].into();
+    context.ok();
+}
+
+fn client_getname(context: &mut Context<'_>, _args: Args<'_>) {
+    if context.client.name.is_empty() {
+        return context.null();
+    }
+    reply::bulk(context.output.bytes(), &context.client.name);
+}
+
+/// Clients say at the start which library they are. Nothing shows it, so nothing keeps it.
+fn client_setinfo(context: &mut Context<'_>, args: Args<'_>) {
+    let attribute = args[2].to_ascii_lowercase();
+    let shown = match attribute.as_slice() {
+        b"lib-name" => "lib-name",
+        b"lib-ver" => "lib-ver",
+        _ => {
+            let option = String::from_utf8_lossy(&args[2]);
+            return context.error(format_args!("ERR Unrecognized option '{option}'"));
+        }
+    };
+    if !is_name(&args[3]) {
+        return context.error(format_args!("ERR {shown} cannot contain spaces, newlines or special characters."));
+    }
+    context.ok();
+}

@@ -1,0 +1,171 @@
+//! Time to live.
+
+use tandem_engine::{Expiry, ReadMode};
+use tandem_wire::Args;
+use tandem_wire::number::parse_i64;
+
+use super::keys::BASE;
+use super::parse::TimeUnit;
+use super::{Command, Context, Flag, refusal};
+
+const WRITE: &[Flag] = &[Flag::Write, Flag::Fast];
+
+/// The family.
+pub(super) const COMMANDS: &[Command] = &[
+    Command {
+        name: "expire",
+        syntax: "EXPIRE key seconds [NX | XX | GT | LT]",
+        summary: "Set a key's time to live in seconds",
+        arity: -3,
+        flags: WRITE,
+        run: |context, args| expire(context, args, "expire", TimeUnit { seconds: true, absolute: false }),
+        ..BASE
+    },
+    Command {
+        name: "pexpire",
+        syntax: "PEXPIRE key milliseconds [NX | XX | GT | LT]",
+        summary: "Set a key's time to live in milliseconds",
+        since: "2.6.0",
+        arity: -3,
+        flags: WRITE,
+        run: |context, args| expire(context, args, "pexpire", TimeUnit { seconds: false, absolute: false }),
+        ..BASE
+    },
+    Command {
+        name: "expireat",
+        syntax: "EXPIREAT key unix-time-seconds [NX | XX | GT | LT]",
+        summary: "Set the expiration for a key as a UNIX timestamp",
+        since: "1.2.0",
+        arity: -3,
+        flags: WRITE,
+        run: |context, args| expire(context, args, "expireat", TimeUnit { seconds: true, absolute: true }),
+        ..BASE
+    },
+    Command {
+        name: "pexpireat",
+        syntax: "PEXPIREAT key unix-time-milliseconds [NX | XX | GT | LT]",
+        summary: "Set the expiration for a key as a UNIX timestamp specified in milliseconds",
+        since: "2.6.0",
+        arity: -3,
+        flags: WRITE,
+        run: |context, args| expire(context, args, "pexpireat", TimeUnit { seconds: false, absolute: true }),
+        ..BASE
+    },
+    Command {
+        name: "ttl",
+        syntax: "TTL key",
+        summary: "Get the time to live for a key in seconds",
+        run: |context, args| left(context, args, |ms| (ms + 500) / 1000),
+        ..BASE
+    },
+    Command {
+        name: "pttl",
+        syntax: "PTTL key",
+        summary: "Get the time to live for a key in milliseconds",
+        since: "2.6.0",
+        run: |context, args| left(context, args, |ms| ms),
+        ..BASE
+    },
+    Command {
+        name: "persist",
+        syntax: "PERSIST key",
+        summary: "Remove the expiration from a key",
+        since: "2.2.0",
+        flags: WRITE,
+        run: persist,
+        ..BASE
+    },
+];
+
+/// When an expiry is changed at all.
+#[derive(Default)]
+struct Rules {
+    /// Only where there is none.
+    nx: bool,
+    /// Only where there is one.
+    xx: bool,
+    /// Only to a later moment; none is later than any.
+    gt: bool,
+    /// Only to an earlier moment.
+    lt: bool,
+}
+
+impl Rules {
+    fn parse(args: Args<'_>) -> Result<Self, String> {
+        let mut rules = Self::default();
+        for option in args.iter() {
+            match option.to_ascii_lowercase().as_slice() {
+                b"nx" => rules.nx = true,
+                b"xx" => rules.xx = true,
+                b"gt" => rules.gt = true,
+                b"lt" => rules.lt = true,
+                _ => return Err(format!("ERR Unsupported option {}", String::from_utf8_lossy(option))),
+            }
+        }
+        if rules.nx && (rules.xx || rules.gt || rules.lt) {
+            return Err("ERR NX and XX, GT or LT options at the same time are not compatible".into());
+        }
+        if rules.gt && rules.lt {
+            return Err("ERR GT and LT options at the same time are not compatible".into());
+        }
+        Ok(rules)
+    }
+
+    fn any(&self) -> bool {
+        self.nx || self.xx || self.gt || self.lt
+    }
+
+    fn allow(&self, now: Option<i64>, then: i64) -> bool {
+        match now {
+            None => !self.xx && !self.gt,
+            Some(now) => !(self.nx || self.gt && then <= now || self.lt && then >= now),
+        }
+    }
+}
+
+fn expire(context: &mut Context<'_>, args: Args<'_>, name: &str, unit: TimeUnit) {
+    let rules = match Rules::parse(args.skip(3)) {
+        Ok(rules) => rules,
+        Err(message) => return context.error(message),
+    };
+    let Some(number) = parse_i64(&args[2]) else { return context.error(refusal::NOT_INTEGER) };
+    let Some(moment) = unit.moment(number, context.server.now_ms()) else {
+        return context.error(format_args!("ERR invalid expire time in '{name}' command"));
+    };
+    let key = context.keys.stored(context.client.db, &args[1]);
+    let cache = &context.server.cache;
+    if rules.any() {
+        let now = cache.read(key, ReadMode::Peek, |found| found.expires_at.map(|at| at as i64));
+        if now.is_none_or(|now| !rules.allow(now, moment)) {
+            return context.integer(0);
+        }
+    }
+    // What lies before 1970 has passed just as well at its first millisecond.
+    match cache.set_expiry(key, Expiry::At(moment.max(1) as u64)) {
+        Ok(exists) => context.integer(i64::from(exists)),
+        Err(error) => refusal::engine(context, &error),
+    }
+}
+
+fn left(context: &mut Context<'_>, args: Args<'_>, unit: fn(i64) -> i64) {
+    let key = context.keys.stored(context.client.db, &args[1]);
+    let expires_at = context.server.cache.read(key, ReadMode::Peek, |found| found.expires_at);
+    context.integer(match expires_at {
+        None => -2,
+        Some(None) => -1,
+        Some(Some(at)) => unit((at as i64).saturating_sub(context.server.now_ms() as i64).max(0)),
+    });
+}
+
+fn persist(context: &mut Context<'_>, args: Args<'_>) {
+    let key = context.keys.stored(context.client.db, &args[1]);
+    let cache = &context.server.cache;
+    let expires = cache.read(key, ReadMode::Peek, |found| found.expires_at.is_some());
+    if expires != Some(true) {
+        return context.integer(0);
+    }
+    match cache.set_expiry(key, Expiry::Never) {
+        Ok(exists) => context.integer(i64::from(exists)),
+        Err(error) => refusal::engine(context, &error),
+    }
+}

@@ -1,0 +1,121 @@
+//! `COMMAND`: the table, told to clients.
+
+use tandem_wire::{Args, Protocol, reply};
+
+use super::{Category, Command, Context, Flag, all, lookup};
+
+/// `COMMAND` without a subcommand.
+pub(super) fn command(context: &mut Context<'_>, _args: Args<'_>) {
+    reply::array(context.output.bytes(), all().count());
+    all().for_each(|command| describe(context, command, command.name));
+}
+
+pub(super) fn count(context: &mut Context<'_>, _args: Args<'_>) {
+    context.integer(all().count() as i64);
+}
+
+pub(super) fn info(context: &mut Context<'_>, args: Args<'_>) {
+    if args.len() == 2 {
+        return command(context, args);
+    }
+    reply::array(context.output.bytes(), args.len() - 2);
+    for name in args.skip(2).iter() {
+        match find_path(name) {
+            Some((command, full_name)) => describe(context, command, &full_name),
+            None => reply::null_array(context.output.bytes(), context.client.protocol),
+        }
+    }
+}
+
+pub(super) fn docs(context: &mut Context<'_>, args: Args<'_>) {
+    let chosen: Vec<(&Command, String)> = if args.len() == 2 {
+        all().map(|command| (command, command.name.to_owned())).collect()
+    } else {
+        args.skip(2).iter().filter_map(find_path).collect()
+    };
+    reply::map(context.output.bytes(), context.client.protocol, chosen.len());
+    for (command, full_name) in chosen {
+        document(context, command, &full_name);
+    }
+}
+
+/// Finds `name` or `container|subcommand`; returns the full name, too.
+fn find_path(name: &[u8]) -> Option<(&'static Command, String)> {
+    let mut parts = name.splitn(2, |&byte| byte == b'|');
+    let command = lookup::find(parts.next()?)?;
+    let Some(rest) = parts.next() else { return Some((command, command.name.into())) };
+    let subcommand = command.subcommands.iter().find(|one| one.name.as_bytes().eq_ignore_ascii_case(rest))?;
+    Some((subcommand, path(command.name, subcommand)))
+}
+
+fn path(container: &str, subcommand: &Command) -> String {
+    format!("{container}|{}", subcommand.name)
+}
+
+/// One element of `COMMAND INFO`, as Redis 7 has it; hints and key specifications are left empty.
+fn describe(context: &mut Context<'_>, command: &Command, full_name: &str) {
+    let protocol = context.client.protocol;
+    let out = context.output.bytes();
+    reply::array(out, 10);
+    reply::bulk(out, full_name.as_bytes());
+    reply::integer(out, command.arity);
+    reply::set(out, protocol, command.flags.len());
+    command.flags.iter().for_each(|flag| reply::simple(out, flag.name()));
+    for number in [command.keys.first, command.keys.last, command.keys.step] {
+        reply::integer(out, number);
+    }
+    let categories = categories(command);
+    reply::set(out, protocol, categories.len());
+    categories.iter().for_each(|category| reply::simple(out, category));
+    reply::set(out, protocol, 0);
+    reply::set(out, protocol, 0);
+    reply::array(out, command.subcommands.len());
+    for subcommand in command.subcommands {
+        describe(context, subcommand, &path(full_name, subcommand));
+    }
+}
+
+/// The access categories of a command, in Redis' order.
+fn categories(command: &Command) -> Vec<&'static str> {
+    let has = |flag| command.flags.contains(&flag);
+    let is = |category| command.categories.contains(&category);
+    [
+        ("@keyspace", is(Category::Keyspace)),
+        ("@read", has(Flag::ReadOnly)),
+        ("@write", has(Flag::Write)),
+        ("@string", is(Category::String)),
+        ("@admin", has(Flag::Admin)),
+        ("@fast", has(Flag::Fast)),
+        ("@slow", !has(Flag::Fast)),
+        ("@dangerous", is(Category::Dangerous)),
+        ("@connection", is(Category::Connection)),
+    ]
+    .into_iter()
+    .filter_map(|(name, applies)| applies.then_some(name))
+    .collect()
+}
+
+/// One pair of `COMMAND DOCS`.
+fn document(context: &mut Context<'_>, command: &Command, full_name: &str) {
+    let protocol: Protocol = context.client.protocol;
+    let out = context.output.bytes();
+    reply::bulk(out, full_name.as_bytes());
+    let nested = !command.subcommands.is_empty();
+    reply::map(out, protocol, 4 + usize::from(nested));
+    for (field, value) in [
+        ("summary", command.summary),
+        ("since", command.since),
+        ("group", command.group.name()),
+        ("complexity", command.complexity),
+    ] {
+        reply::bulk(out, field.as_bytes());
+        reply::bulk(out, value.as_bytes());
+    }
+    if nested {
+        reply::bulk(out, b"subcommands");
+        reply::map(out, protocol, command.subcommands.len());
+        for subcommand in command.subcommands {
+            document(context, subcommand, &path(full_name, subcommand));
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Keys of any type.
+
+use tandem_engine::{Condition, Kind, ReadMode};
+use tandem_wire::Args;
+
+use super::{Category, Command, Context, Flag, Group, Keys, refusal};
+
+/// What the commands of this family have in common.
+pub(super) const BASE: Command = Command {
+    name: "",
+    syntax: "",
+    summary: "",
+    since: "1.0.0",
+    complexity: "O(1)",
+    arity: 2,
+    flags: &[Flag::ReadOnly, Flag::Fast],
+    categories: &[Category::Keyspace],
+    keys: Keys::ONE,
+    group: Group::Generic,
+    run: refusal::container,
+    subcommands: &[],
+};
+
+/// The family.
+pub(super) const COMMANDS: &[Command] = &[
+    Command {
+        name: "del",
+        syntax: "DEL key [key ...]",
+        summary: "Delete a key",
+        complexity: "O(N) where N is the number of keys that will be removed.",
+        arity: -2,
+        flags: &[Flag::Write],
+        keys: Keys::ALL,
+        run: del,
+        ..BASE
+    },
+    Command {
+        name: "unlink",
+        syntax: "UNLINK key [key ...]",
+        summary: "Delete a key; the same as DEL, which never blocks here either",
+        since: "4.0.0",
+        complexity: "O(1) for each key removed regardless of its size.",
+        arity: -2,
+        flags: &[Flag::Write, Flag::Fast],
+        keys: Keys::ALL,
+        run: del,
+        ..BASE
+    },
+    Command {
+        name: "exists",
+        syntax: "EXISTS key [key ...]",
+        summary: "Determine if a key exists",
+        complexity: "O(N) where N is the number of keys to check.",
+        arity: -2,
+        keys: Keys::ALL,
+        run: exists,
+        ..BASE
+    },
+    Command { name: "type", syntax: "TYPE key", summary: "Determine the type stored at key", run: type_of, ..BASE },
+];
+
+/// The name that Redis has for values of a kind.
+pub(super) fn type_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Text | Kind::Bytes | Kind::Integer | Kind::Coded | Kind::Wire => "string",
+        Kind::Hash => "hash",
+        Kind::Set => "set",
+    }
+}
+
+fn del(context: &mut Context<'_>, args: Args<'_>) {
+    let mut deleted = 0;
+    for key in args.skip(1).iter() {
+        let key = context.keys.stored(context.client.db, key);
+        match context.server.cache.delete(key, Condition::Always) {
+            Ok(existed) => deleted += i64::from(existed),
+            Err(error) => return refusal::engine(context, &error),
+        }
+    }
+    context.integer(deleted);
+}
+
+fn exists(context: &mut Context<'_>, args: Args<'_>) {
+    let mut found = 0;
+    for key in args.skip(1).iter() {
+        let key = context.keys.stored(context.client.db, key);
+        found += i64::from(context.server.cache.contains(key));
+    }
+    context.integer(found);
+}
+
+fn type_of(context: &mut Context<'_>, args: Args<'_>) {
+    let key = context.keys.stored(context.client.db, &args[1]);
+    let kind = context.server.cache.read(key, ReadMode::Peek, |found| found.kind);
+    context.simple(kind.map_or("none", type_name));
+}

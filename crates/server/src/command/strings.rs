@@ -1,0 +1,243 @@
+//! Reading and writing strings.
+
+use tandem_engine::{Condition, Expiry, Kind, NewValue, ReadMode, Transform, WriteOptions, Written};
+use tandem_wire::{Args, number, reply};
+
+use super::parse::{BadExpiry, TimeUnit, positive_expiry};
+use super::{Category, Command, Context, Flag, Group, Keys, refusal};
+
+/// What the commands of this family have in common.
+pub(super) const BASE: Command = Command {
+    name: "",
+    syntax: "",
+    summary: "",
+    since: "1.0.0",
+    complexity: "O(1)",
+    arity: 2,
+    flags: &[Flag::Write, Flag::DenyOom, Flag::Fast],
+    categories: &[Category::String],
+    keys: Keys::ONE,
+    group: Group::String,
+    run: refusal::container,
+    subcommands: &[],
+};
+
+/// The family.
+pub(super) const COMMANDS: &[Command] = &[
+    Command {
+        name: "get",
+        syntax: "GET key",
+        summary: "Get the value of a key",
+        flags: &[Flag::ReadOnly, Flag::Fast],
+        run: get,
+        ..BASE
+    },
+    Command {
+        name: "set",
+        syntax: "SET key value [NX | XX] [GET] [EX seconds | PX ms | EXAT unix-time | PXAT unix-time-ms | KEEPTTL]",
+        summary: "Set the string value of a key",
+        arity: -3,
+        flags: &[Flag::Write, Flag::DenyOom],
+        run: set,
+        ..BASE
+    },
+    Command {
+        name: "mget",
+        syntax: "MGET key [key ...]",
+        summary: "Get the values of all the given keys",
+        complexity: "O(N) where N is the number of keys to retrieve.",
+        arity: -2,
+        flags: &[Flag::ReadOnly, Flag::Fast],
+        keys: Keys::ALL,
+        run: mget,
+        ..BASE
+    },
+    Command {
+        name: "mset",
+        syntax: "MSET key value [key value ...]",
+        summary: "Set multiple keys to multiple values",
+        since: "1.0.1",
+        complexity: "O(N) where N is the number of keys to set.",
+        arity: -3,
+        flags: &[Flag::Write, Flag::DenyOom],
+        keys: Keys::PAIRS,
+        run: mset,
+        ..BASE
+    },
+    Command {
+        name: "setnx",
+        syntax: "SETNX key value",
+        summary: "Set the value of a key, only if the key does not exist",
+        arity: 3,
+        run: setnx,
+        ..BASE
+    },
+    Command {
+        name: "strlen",
+        syntax: "STRLEN key",
+        summary: "Get the length of the value stored in a key",
+        since: "2.2.0",
+        flags: &[Flag::ReadOnly, Flag::Fast],
+        run: strlen,
+        ..BASE
+    },
+];
+
+/// Bytes that a client wrote, as a value.
+#[inline]
+pub(super) fn wire(bytes: &[u8]) -> NewValue<'_> {
+    NewValue { kind: Kind::Wire, codec: 0, bytes }
+}
+
+/// Replies with the value of `key`, or with nothing; the body of `GET` and `MGET`.
+#[inline]
+pub(super) fn reply_value(context: &mut Context<'_>, key: &[u8]) {
+    let key = context.keys.stored(context.client.db, key);
+    let output = &mut *context.output;
+    output.reserve_value();
+    if context.server.cache.read(key, ReadMode::Use, |found| output.value(found)).is_none() {
+        reply::null(output.bytes(), context.client.protocol);
+    }
+}
+
+fn get(context: &mut Context<'_>, args: Args<'_>) {
+    reply_value(context, &args[1]);
+}
+
+fn mget(context: &mut Context<'_>, args: Args<'_>) {
+    reply::array(context.output.bytes(), args.len() - 1);
+    for key in args.skip(1).iter() {
+        if context.overflows() {
+            return;
+        }
+        reply_value(context, key);
+    }
+}
+
+/// Options of `SET`.
+#[derive(Default)]
+struct SetOptions {
+    write: WriteOptions,
+    /// Answer with the old value.
+    get: bool,
+}
+
+impl SetOptions {
+    /// Parses what follows key and value. `Err` is the answer to a client that got it wrong.
+    fn parse(context: &Context<'_>, args: Args<'_>) -> Result<Self, &'static str> {
+        let mut options = Self::default();
+        let mut time: Option<(TimeUnit, usize)> = None;
+        let mut at = 0;
+        while at < args.len() {
+            let name = &args[at];
+            let is = |option: &str| name.eq_ignore_ascii_case(option.as_bytes());
+            let write = &mut options.write;
+            if is("nx") && write.condition != Condition::IfPresent {
+                write.condition = Condition::IfAbsent;
+            } else if is("xx") && write.condition != Condition::IfAbsent {
+                write.condition = Condition::IfPresent;
+            } else if is("get") {
+                options.get = true;
+            } else if is("keepttl") && time.is_none() {
+                write.expiry = Expiry::Keep;
+            } else if let Some(unit) = TimeUnit::option(name)
+                && write.expiry != Expiry::Keep
+                && time.is_none_or(|(earlier, _)| earlier == unit)
+                && at + 1 < args.len()
+            {
+                at += 1;
+                time = Some((unit, at));
+            } else {
+                return Err(refusal::SYNTAX);
+            }
+            at += 1;
+        }
+        if let Some((unit, at)) = time {
+            options.write.expiry =
+                positive_expiry(unit, &args[at], context.server.now_ms()).map_err(|reason| match reason {
+                    BadExpiry::NotInteger => refusal::NOT_INTEGER,
+                    BadExpiry::OutOfRange => "ERR invalid expire time in 'set' command",
+                })?;
+        }
+        Ok(options)
+    }
+}
+
+fn set(context: &mut Context<'_>, args: Args<'_>) {
+    let options = if args.len() == 3 {
+        SetOptions::default()
+    } else {
+        match SetOptions::parse(context, args.skip(3)) {
+            Ok(options) => options,
+            Err(message) => return context.error(message),
+        }
+    };
+    if options.get {
+        return exchange(context, &args[1], &args[2], &options.write);
+    }
+    let key = context.keys.stored(context.client.db, &args[1]);
+    match context.server.cache.set(key, wire(&args[2]), &options.write) {
+        Ok(Written::Stored { .. }) => context.ok(),
+        Ok(Written::ConditionFailed { .. }) => context.null(),
+        Err(error) => refusal::engine(context, &error),
+    }
+}
+
+/// Stores `value` if the condition holds and answers with what was there before, in one step.
+pub(super) fn exchange(context: &mut Context<'_>, key: &[u8], value: &[u8], options: &WriteOptions) {
+    let key = context.keys.stored(context.client.db, key);
+    let old = context.server.cache.transform(key, |found| {
+        let mut old = super::Output::default();
+        if let Some(found) = found {
+            old.value(found);
+        }
+        let stores = match options.condition {
+            Condition::IfAbsent => found.is_none(),
+            Condition::IfPresent => found.is_some(),
+            Condition::Always | Condition::IfVersion(_) => true,
+        };
+        let old = found.is_some().then_some(old);
+        Ok(if stores {
+            let bytes = value.to_vec();
+            Transform::Store { kind: Kind::Wire, codec: 0, bytes, expiry: options.expiry, output: old }
+        } else {
+            Transform::Keep(old)
+        })
+    });
+    match old {
+        Ok(Some(old)) => context.output.append(old),
+        Ok(None) => context.null(),
+        Err(error) => refusal::engine(context, &error),
+    }
+}
+
+fn setnx(context: &mut Context<'_>, args: Args<'_>) {
+    let key = context.keys.stored(context.client.db, &args[1]);
+    let options = WriteOptions { condition: Condition::IfAbsent, ..WriteOptions::default() };
+    match context.server.cache.set(key, wire(&args[2]), &options) {
+        Ok(written) => context.integer(i64::from(written.stored())),
+        Err(error) => refusal::engine(context, &error),
+    }
+}
+
+fn mset(context: &mut Context<'_>, args: Args<'_>) {
+    if args.len().is_multiple_of(2) {
+        return context.error("ERR wrong number of arguments for 'mset' command");
+    }
+    for pair in 0..args.len() / 2 {
+        let key = context.keys.stored(context.client.db, &args[1 + 2 * pair]);
+        if let Err(error) = context.server.cache.set(key, wire(&args[2 + 2 * pair]), &WriteOptions::default()) {
+            return refusal::engine(context, &error);
+        }
+    }
+    context.ok();
+}
+
+fn strlen(context: &mut Context<'_>, args: Args<'_>) {
+    let key = context.keys.stored(context.client.db, &args[1]);
+    let length = context
+        .server
+        .cache
+        .read(key, ReadMode::Use, |found| found.integer().map_or(found.bytes.len(), number::decimal_len));
+    context.integer(length.unwrap_or(0) as i64);
+}

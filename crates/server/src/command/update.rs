@@ -1,0 +1,196 @@
+//! Reading and changing a string in one step.
+
+use tandem_engine::{Expiry, Found, Transform, WriteOptions};
+use tandem_wire::Args;
+use tandem_wire::number::{decimal_len, parse_i64, push_i64};
+
+use super::parse::{BadExpiry, TimeUnit, positive_expiry};
+use super::strings::{BASE, exchange, reply_value};
+use super::{Command, Context, Flag, Output, refusal};
+
+/// The family.
+pub(super) const COMMANDS: &[Command] = &[
+    Command {
+        name: "getset",
+        syntax: "GETSET key value",
+        summary: "Set the string value of a key and return its old value",
+        arity: 3,
+        run: getset,
+        ..BASE
+    },
+    Command {
+        name: "getdel",
+        syntax: "GETDEL key",
+        summary: "Get the value of a key and delete the key",
+        since: "6.2.0",
+        flags: &[Flag::Write, Flag::Fast],
+        run: getdel,
+        ..BASE
+    },
+    Command {
+        name: "getex",
+        syntax: "GETEX key [EX seconds | PX ms | EXAT unix-time | PXAT unix-time-ms | PERSIST]",
+        summary: "Get the value of a key and optionally set its expiration",
+        since: "6.2.0",
+        arity: -2,
+        flags: &[Flag::Write, Flag::Fast],
+        run: getex,
+        ..BASE
+    },
+    Command {
+        name: "incr",
+        syntax: "INCR key",
+        summary: "Increment the integer value of a key by one",
+        run: |context, args| add(context, args, 1),
+        ..BASE
+    },
+    Command {
+        name: "decr",
+        syntax: "DECR key",
+        summary: "Decrement the integer value of a key by one",
+        run: |context, args| add(context, args, -1),
+        ..BASE
+    },
+    Command {
+        name: "incrby",
+        syntax: "INCRBY key increment",
+        summary: "Increment the integer value of a key by the given amount",
+        arity: 3,
+        run: incrby,
+        ..BASE
+    },
+    Command {
+        name: "decrby",
+        syntax: "DECRBY key decrement",
+        summary: "Decrement the integer value of a key by the given number",
+        arity: 3,
+        run: decrby,
+        ..BASE
+    },
+    Command {
+        name: "append",
+        syntax: "APPEND key value",
+        summary: "Append a value to a key",
+        since: "2.0.0",
+        complexity: "O(N) where N is the length of the new value.",
+        arity: 3,
+        run: append,
+        ..BASE
+    },
+];
+
+fn getset(context: &mut Context<'_>, args: Args<'_>) {
+    exchange(context, &args[1], &args[2], &WriteOptions::default());
+}
+
+fn getdel(context: &mut Context<'_>, args: Args<'_>) {
+    let key = context.keys.stored(context.client.db, &args[1]);
+    let output = &mut *context.output;
+    output.reserve_value();
+    match context.server.cache.take(key, |found| output.value(found)) {
+        Ok(Some(())) => {}
+        Ok(None) => context.null(),
+        Err(error) => refusal::engine(context, &error),
+    }
+}
+
+/// What `GETEX` does to the expiry.
+enum Change<'a> {
+    Set(TimeUnit, &'a [u8]),
+    Persist,
+}
+
+fn getex(context: &mut Context<'_>, args: Args<'_>) {
+    let change = match args.len() {
+        2 => return reply_value(context, &args[1]),
+        3 if args[2].eq_ignore_ascii_case(b"persist") => Change::Persist,
+        4 => match TimeUnit::option(&args[2]) {
+            Some(unit) => Change::Set(unit, &args[3]),
+            None => return context.error(refusal::SYNTAX),
+        },
+        _ => return context.error(refusal::SYNTAX),
+    };
+    let now_ms = context.server.now_ms();
+    let expiry = match change {
+        Change::Persist => Ok(Expiry::Never),
+        Change::Set(unit, text) => positive_expiry(unit, text, now_ms),
+    };
+    let expiry = match expiry {
+        Ok(expiry) => expiry,
+        // A key that is not there is noticed before a time that is wrong.
+        Err(reason) => {
+            let key = context.keys.stored(context.client.db, &args[1]);
+            return match (context.server.cache.contains(key), reason) {
+                (false, _) => context.null(),
+                (true, BadExpiry::NotInteger) => context.error(refusal::NOT_INTEGER),
+                (true, BadExpiry::OutOfRange) => context.error("ERR invalid expire time in 'getex' command"),
+            };
+        }
+    };
+    let key = context.keys.stored(context.client.db, &args[1]);
+    let value = context.server.cache.transform(key, |found| {
+        let Some(found) = found else { return Ok(Transform::Keep(None)) };
+        let mut value = Output::default();
+        value.value(found);
+        Ok(Transform::Store {
+            kind: found.kind,
+            codec: found.codec,
+            bytes: found.bytes.to_vec(),
+            expiry,
+            output: Some(value),
+        })
+    });
+    match value {
+        Ok(Some(value)) => context.output.append(value),
+        Ok(None) => context.null(),
+        Err(error) => refusal::engine(context, &error),
+    }
+}
+
+fn add(context: &mut Context<'_>, args: Args<'_>, delta: i64) {
+    let key = context.keys.stored(context.client.db, &args[1]);
+    match context.server.cache.incr(key, delta) {
+        Ok(number) => context.integer(number),
+        Err(error) => refusal::engine(context, &error),
+    }
+}
+
+fn incrby(context: &mut Context<'_>, args: Args<'_>) {
+    match parse_i64(&args[2]) {
+        Some(delta) => add(context, args, delta),
+        None => context.error(refusal::NOT_INTEGER),
+    }
+}
+
+fn decrby(context: &mut Context<'_>, args: Args<'_>) {
+    match parse_i64(&args[2]).map(i64::checked_neg) {
+        Some(Some(delta)) => add(context, args, delta),
+        Some(None) => context.error("ERR decrement would overflow"),
+        None => context.error(refusal::NOT_INTEGER),
+    }
+}
+
+fn append(context: &mut Context<'_>, args: Args<'_>) {
+    let key = context.keys.stored(context.client.db, &args[1]);
+    let length = context.server.cache.transform(key, |found| {
+        let mut bytes = Vec::with_capacity(found.map_or(0, shown_len) + args[2].len());
+        if let Some(found) = found {
+            match found.integer() {
+                Some(number) => push_i64(&mut bytes, number),
+                None => bytes.extend_from_slice(found.bytes),
+            }
+        }
+        bytes.extend_from_slice(&args[2]);
+        let output = bytes.len();
+        Ok(Transform::Store { kind: tandem_engine::Kind::Wire, codec: 0, bytes, expiry: Expiry::Keep, output })
+    });
+    match length {
+        Ok(length) => context.integer(length as i64),
+        Err(error) => refusal::engine(context, &error),
+    }
+}
+
+/// How many bytes a client sees of a value.
+fn shown_len(found: &Found<'_>) -> usize {
+    found.integer().map_or(found.bytes.len(), decimal_len)
+}

@@ -1,0 +1,402 @@
+//! One connection: reads, runs requests, sends replies.
+
+mod client;
+mod requests;
+
+use std::io::{self, Read};
+use std::mem;
+use std::net::Shutdown;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use mio::net::TcpStream;
+use tandem_wire::RequestParser;
+
+use crate::command::Context;
+use crate::database::KeySpace;
+use crate::output::Output;
+use crate::shared::{Counters, Shared};
+
+pub(crate) use client::Client;
+use requests::{Stop, run};
+
+/// Bytes read at once, into the loop's buffer.
+const READ_BYTES: usize = 64 << 10;
+/// Least room for reading on with an unfinished request.
+const READ_ROOM: usize = 16 << 10;
+/// Full reads of one turn; then the others get theirs.
+const READS_A_TURN: usize = 4;
+
+/// The buffers of a loop. A connection borrows them while it works, and owns some only when it must stop half-way.
+pub(crate) struct Workspace {
+    input: Box<[u8]>,
+    parser: RequestParser,
+    output: Output,
+    keys: KeySpace,
+}
+
+impl Workspace {
+    pub fn new() -> Self {
+        Self {
+            input: vec![0; READ_BYTES].into_boxed_slice(),
+            parser: RequestParser::default(),
+            output: Output::default(),
+            keys: KeySpace::default(),
+        }
+    }
+}
+
+/// What the loop does with a connection after a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Nothing until the next event.
+    Wait,
+    /// Another turn without waiting: there is more to read.
+    Again,
+    /// As `Wait`, but look at it again after this time.
+    Watch(Duration),
+    /// Close it: it is done, broken or hostile.
+    Close,
+}
+
+/// Where a connection is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Reads and answers.
+    Open,
+    /// Has more unsent replies than allowed: reads and runs nothing until the peer has taken them.
+    Paused,
+    /// Answers no more requests; ends when the replies are sent.
+    Finishing,
+    /// Has said its last word and waits for the peer's close, dropping what comes: closing earlier, with bytes
+    /// unread, would make the system reset the connection and lose replies that are still on their way.
+    Lingering,
+}
+
+/// A connection. Without unfinished business it owns no memory beyond this.
+pub(crate) struct Connection {
+    stream: TcpStream,
+    client: Client,
+    state: State,
+    /// The peer has closed its side: read to the end, no event will say more.
+    hangup: bool,
+    /// The server stops: what has been received is answered, then the connection ends.
+    last_turn: bool,
+    /// A deadline is set on the backlog.
+    watched: bool,
+    /// The beginning of a request that is not complete, or requests that must wait.
+    input: Vec<u8>,
+    /// Least length of `input` at which the request in it can go on.
+    needed: usize,
+    /// How far the request in `input` is understood.
+    parser: RequestParser,
+    /// Replies that the peer did not take at once.
+    backlog: Option<Box<Output>>,
+    /// Bytes sent so far.
+    sent: u64,
+    /// What this connection has added to [`Shared::buffer_bytes`].
+    accounted: usize,
+}
+
+impl Connection {
+    pub fn new(stream: TcpStream, id: u64) -> Self {
+        Self {
+            stream,
+            client: Client::new(id),
+            state: State::Open,
+            hangup: false,
+            last_turn: false,
+            watched: false,
+            input: Vec::new(),
+            needed: 0,
+            parser: RequestParser::default(),
+            backlog: None,
+            sent: 0,
+            accounted: 0,
+        }
+    }
+
+    /// The client's id.
+    pub fn id(&self) -> u64 {
+        self.client.id
+    }
+
+    /// Bytes sent so far.
+    pub fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// A deadline of this connection has passed that was set when it had sent `sent` bytes.
+    pub fn on_deadline(&mut self, sent: u64, shared: &Shared) -> Outcome {
+        if self.state == State::Lingering {
+            return Outcome::Close;
+        }
+        if self.backlog.is_none() {
+            self.watched = false;
+            return Outcome::Wait;
+        }
+        if self.sent == sent {
+            shared.cut.fetch_add(1, Relaxed);
+            return Outcome::Close;
+        }
+        Outcome::Watch(shared.options.limits.stalled_reader)
+    }
+
+    /// From now on: answer what has been received, then end.
+    pub fn finish_soon(&mut self) {
+        self.last_turn = true;
+    }
+
+    /// The peer has closed its side.
+    pub fn on_hangup(&mut self) {
+        self.hangup = true;
+    }
+
+    /// Takes what this connection has in the books out of them.
+    pub fn release(&mut self, shared: &Shared) {
+        shared.buffer_bytes.fetch_sub(mem::take(&mut self.accounted), Relaxed);
+    }
+
+    /// The socket takes bytes again.
+    pub fn on_writable(&mut self, work: &mut Workspace, shared: &Shared, counters: &Counters) -> Outcome {
+        if self.backlog.is_none() {
+            return Outcome::Wait;
+        }
+        let paused = self.state == State::Paused;
+        if paused {
+            self.state = State::Open;
+        }
+        let outcome = self.settle(0, 0, work, shared, counters);
+        if !paused || outcome == Outcome::Close {
+            return outcome;
+        }
+        if self.backlog.is_some() {
+            self.state = State::Paused;
+            return outcome;
+        }
+        // Requests that had to wait come first; then what the socket holds, of which no event will tell.
+        match self.run_waiting(0, work, shared, counters) {
+            Outcome::Wait if self.state == State::Open => Outcome::Again,
+            other => other,
+        }
+    }
+
+    /// The socket has bytes, or its peer has closed.
+    pub fn on_readable(&mut self, work: &mut Workspace, shared: &Shared, counters: &Counters) -> Outcome {
+        match self.state {
+            State::Open => {}
+            State::Paused | State::Finishing => return Outcome::Wait,
+            State::Lingering => return self.discard(work),
+        }
+        for _ in 0..READS_A_TURN {
+            let (room, read) = self.read(work);
+            let count = match read {
+                Ok(0) => {
+                    self.hangup = true;
+                    self.state = State::Finishing;
+                    return self.settle(0, 0, work, shared, counters);
+                }
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if !self.last_turn {
+                        return Outcome::Wait;
+                    }
+                    self.state = State::Finishing;
+                    return self.settle(0, 0, work, shared, counters);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(_) => return Outcome::Close,
+            };
+            let outcome = if self.input.is_empty() {
+                self.run_fresh(count, work, shared, counters)
+            } else {
+                self.run_waiting(count, work, shared, counters)
+            };
+            if outcome != Outcome::Wait || self.state != State::Open {
+                return outcome;
+            }
+            // A read that did not fill its buffer has emptied the socket, and more will be an event of its own.
+            if count < room && !self.last_turn && !self.hangup {
+                return Outcome::Wait;
+            }
+        }
+        Outcome::Again
+    }
+
+    /// Reads into the loop's buffer, or behind the unfinished request. Also returns how much there was room for.
+    #[inline]
+    fn read(&mut self, work: &mut Workspace) -> (usize, io::Result<usize>) {
+        if self.input.is_empty() {
+            return (work.input.len(), self.stream.read(&mut work.input));
+        }
+        let len = self.input.len();
+        if self.input.capacity() - len < READ_ROOM.min(self.needed.saturating_sub(len).max(1)) {
+            // Memory grows with what has come, at most doubling; never by what was announced.
+            let wanted = self.needed.saturating_sub(len).clamp(READ_ROOM, len.max(READ_ROOM));
+            self.input.reserve_exact(wanted);
+        }
+        let room = self.input.capacity() - len;
+        let read = rustix::io::read(&self.stream, rustix::buffer::spare_capacity(&mut self.input));
+        (room, read.map_err(io::Error::from))
+    }
+
+    /// Runs the requests in the first `count` bytes of the loop's buffer.
+    #[inline]
+    fn run_fresh(&mut self, count: usize, work: &mut Workspace, shared: &Shared, counters: &Counters) -> Outcome {
+        let Workspace { input, parser, output, keys } = work;
+        let bytes = &input[..count];
+        let mut backlog = self.backlog.take();
+        let output = backlog.as_deref_mut().unwrap_or(output);
+        let (mut done, mut commands) = (0, 0);
+        while done < count {
+            let mut context = Context { client: &mut self.client, output, keys, server: shared };
+            let ran = run(&bytes[done..], parser, &mut context);
+            done += ran.consumed;
+            commands += ran.commands;
+            if !self.goes_on(ran.stop, output) {
+                break;
+            }
+        }
+        self.backlog = backlog;
+        if done < count && !self.client.closing {
+            self.input = bytes[done..].to_vec();
+            // The parser knows how far it is in this very request.
+            mem::swap(&mut self.parser, parser);
+        } else if self.client.closing {
+            *parser = RequestParser::default();
+        }
+        self.settle(count, commands, work, shared, counters)
+    }
+
+    /// Runs the requests in `input`, to which `count` bytes were just added.
+    fn run_waiting(&mut self, count: usize, work: &mut Workspace, shared: &Shared, counters: &Counters) -> Outcome {
+        let Workspace { output, keys, .. } = work;
+        let mut backlog = self.backlog.take();
+        let output = backlog.as_deref_mut().unwrap_or(output);
+        let (mut done, mut commands) = (0, 0);
+        while done < self.input.len() {
+            let mut context = Context { client: &mut self.client, output, keys, server: shared };
+            let ran = run(&self.input[done..], &mut self.parser, &mut context);
+            done += ran.consumed;
+            commands += ran.commands;
+            if !self.goes_on(ran.stop, output) {
+                break;
+            }
+        }
+        self.backlog = backlog;
+        if done == self.input.len() || self.client.closing {
+            self.input = Vec::new();
+            self.parser = RequestParser::default();
+        } else if done > 0 {
+            self.input.drain(..done);
+            self.input.shrink_to(self.input.len().max(READ_ROOM));
+        }
+        self.settle(count, commands, work, shared, counters)
+    }
+
+    /// After a stop of the requests: notes what it means, sends early where replies pile up, and says whether
+    /// there is more to run.
+    fn goes_on(&mut self, stop: Stop, output: &mut Output) -> bool {
+        match stop {
+            Stop::Incomplete(needed) => {
+                self.needed = needed;
+                false
+            }
+            Stop::Closing => {
+                self.state = State::Finishing;
+                false
+            }
+            Stop::Full => {
+                let before = output.pending();
+                // An error shows again when the rest is sent.
+                let all = output.send(&mut self.stream).unwrap_or(false);
+                self.sent += (before - output.pending()) as u64;
+                if !all {
+                    self.state = State::Paused;
+                }
+                all
+            }
+        }
+    }
+
+    /// Ends a turn: sends the replies, keeps the books and decides how the connection goes on.
+    fn settle(
+        &mut self,
+        bytes_in: usize,
+        commands: u64,
+        work: &mut Workspace,
+        shared: &Shared,
+        counters: &Counters,
+    ) -> Outcome {
+        let limits = &shared.options.limits;
+        let output = self.backlog.as_deref_mut().unwrap_or(&mut work.output);
+        let pending = output.pending();
+        // A connection that was paused just now has found its socket full.
+        let all = self.state != State::Paused
+            && match output.send(&mut self.stream) {
+                Ok(all) => all,
+                Err(_) => {
+                    work.output = Output::default();
+                    return Outcome::Close;
+                }
+            };
+        let left = output.pending();
+        self.sent += (pending - left) as u64;
+        counters.add(commands, bytes_in, pending - left);
+        if all {
+            self.backlog = None;
+        } else if self.backlog.is_none() {
+            self.backlog = Some(Box::new(mem::take(&mut work.output)));
+        }
+        self.account(shared);
+
+        if !all {
+            if left > limits.reply_bytes {
+                shared.cut.fetch_add(1, Relaxed);
+                return Outcome::Close;
+            }
+            if !mem::replace(&mut self.watched, true) {
+                return Outcome::Watch(limits.stalled_reader);
+            }
+            return Outcome::Wait;
+        }
+        match self.state {
+            State::Open | State::Paused | State::Lingering => Outcome::Wait,
+            State::Finishing if self.hangup => Outcome::Close,
+            State::Finishing => {
+                self.state = State::Lingering;
+                match self.stream.shutdown(Shutdown::Write) {
+                    Ok(()) => match self.discard(work) {
+                        Outcome::Close => Outcome::Close,
+                        _ => Outcome::Watch(limits.linger),
+                    },
+                    Err(_) => Outcome::Close,
+                }
+            }
+        }
+    }
+
+    /// Drops what the peer still sends, until it closes.
+    fn discard(&mut self, work: &mut Workspace) -> Outcome {
+        for _ in 0..READS_A_TURN {
+            match self.stream.read(&mut work.input) {
+                Ok(0) => return Outcome::Close,
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Outcome::Wait,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return Outcome::Close,
+            }
+        }
+        Outcome::Again
+    }
+
+    /// Brings this connection's share of the buffers of all clients up to date.
+    #[inline]
+    fn account(&mut self, shared: &Shared) {
+        let held = self.input.capacity() + self.backlog.as_ref().map_or(0, |backlog| backlog.memory());
+        if held != self.accounted {
+            shared.buffer_bytes.fetch_add(held.wrapping_sub(self.accounted), Relaxed);
+            self.accounted = held;
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! One event loop: waits for sockets, lets connections work, keeps their deadlines.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use mio::net::{TcpListener, TcpStream};
+use mio::{Events, Interest, Poll, Token};
+use slab::Slab;
+
+use crate::connection::{Connection, Outcome, Workspace};
+use crate::shared::Shared;
+
+/// Token of the waker.
+pub(crate) const WAKER: Token = Token(usize::MAX);
+const LISTENER: Token = Token(usize::MAX - 1);
+
+/// Events taken from the system at once.
+const EVENTS: usize = 1024;
+/// Connections accepted before others get their turn.
+const ACCEPTS: usize = 256;
+/// How often the cache's background work gets a step when it has nothing urgent.
+const MAINTAIN_EVERY: Duration = Duration::from_millis(50);
+/// How often deadlines of connections are looked at, while there are any.
+const DEADLINE_STEP: Duration = Duration::from_millis(100);
+
+/// A moment at which a connection is looked at again.
+struct Deadline {
+    at: Instant,
+    slot: usize,
+    /// The slot may have a new owner by then.
+    client_id: u64,
+    /// Bytes sent when the deadline was set: whether the peer takes anything.
+    sent: u64,
+}
+
+/// An event loop with its connections.
+pub(crate) struct EventLoop {
+    poll: Poll,
+    index: usize,
+    listener: Option<TcpListener>,
+    /// Connections may wait in the listener's queue although the system will not say so again.
+    accept_again: bool,
+    /// The loop that gets the next connection.
+    next_loop: usize,
+    connections: Slab<Connection>,
+    /// Connections that have more to read than one turn allowed.
+    ready: Vec<usize>,
+    deadlines: Vec<Deadline>,
+    maintain_at: Instant,
+    workspace: Workspace,
+    shared: Arc<Shared>,
+    stopping: bool,
+}
+
+/// Registers the listening socket with the loop that accepts.
+pub(crate) fn register_listener(poll: &Poll, listener: &mut TcpListener) -> io::Result<()> {
+    poll.registry().register(listener, LISTENER, Interest::READABLE)
+}
+
+impl EventLoop {
+    pub fn new(poll: Poll, index: usize, listener: Option<TcpListener>, shared: Arc<Shared>) -> Self {
+        Self {
+            poll,
+            index,
+            listener,
+            accept_again: false,
+            next_loop: 0,
+            connections: Slab::new(),
+            ready: Vec::new(),
+            deadlines: Vec::new(),
+            maintain_at: Instant::now(),
+            workspace: Workspace::new(),
+            shared,
+            stopping: false,
+        }
+    }
+
+    /// Runs until the server stops and every connection is closed.
+    pub fn run(mut self) {
+        let mut events = Events::with_capacity(EVENTS);
+        while !(self.stopping && self.connections.is_empty()) {
+            let timeout = self.timeout();
+            match self.poll.poll(&mut events, timeout) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                // Only a defect of ours can cause one: the descriptor and the buffer are this loop's own.
+                Err(error) => panic!("waiting for events failed: {error}"),
+            }
+            for event in &events {
+                match event.token() {
+                    WAKER => {}
+                    LISTENER => self.accept_again = true,
+                    Token(slot) => {
+                        if event.is_read_closed()
+                            && let Some(connection) = self.connections.get_mut(slot)
+                        {
+                            connection.on_hangup();
+                        }
+                        self.turn(slot, event.is_readable(), event.is_writable());
+                    }
+                }
+            }
+            for slot in std::mem::take(&mut self.ready) {
+                self.turn(slot, true, false);
+            }
+            self.take_inbox();
+            if self.accept_again {
+                self.accept();
+            }
+            if self.index == 0 && Instant::now() >= self.maintain_at {
+                let more = self.shared.cache.maintain();
+                self.maintain_at = Instant::now() + if more { Duration::ZERO } else { MAINTAIN_EVERY };
+            }
+            if !self.deadlines.is_empty() {
+                self.check_deadlines();
+            }
+            if self.shared.stopping.load(Relaxed) && self.stop_step() {
+                break;
+            }
+        }
+        let left = self.connections.len();
+        self.connections.clear();
+        self.shared.clients.fetch_sub(left, Relaxed);
+    }
+
+    /// How long the system may let us wait.
+    fn timeout(&self) -> Option<Duration> {
+        if !self.ready.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let maintain = (self.index == 0).then(|| self.maintain_at.saturating_duration_since(Instant::now()));
+        let step = (self.stopping || self.accept_again || !self.deadlines.is_empty()).then_some(DEADLINE_STEP);
+        match (maintain, step) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        }
+    }
+
+    /// Lets one connection work.
+    #[inline]
+    fn turn(&mut self, slot: usize, readable: bool, writable: bool) {
+        // A connection that was closed earlier in this round may still have an event.
+        let Some(connection) = self.connections.get_mut(slot) else { return };
+        let counters = &self.shared.loops[self.index].counters;
+        if writable {
+            let outcome = connection.on_writable(&mut self.workspace, &self.shared, counters);
+            if outcome != Outcome::Wait {
+                // What there is to read gets a turn of its own.
+                if readable && outcome != Outcome::Close {
+                    self.ready.push(slot);
+                }
+                return self.carry_out(slot, outcome);
+            }
+        }
+        if readable {
+            let outcome = connection.on_readable(&mut self.workspace, &self.shared, counters);
+            self.carry_out(slot, outcome);
+        }
+    }
+
+    #[inline]
+    fn carry_out(&mut self, slot: usize, outcome: Outcome) {
+        match outcome {
+            Outcome::Wait => {}
+            Outcome::Again => self.ready.push(slot),
+            Outcome::Watch(after) => self.watch(slot, after),
+            Outcome::Close => self.close(slot),
+        }
+    }
+
+    fn watch(&mut self, slot: usize, after: Duration) {
+        let connection = &self.connections[slot];
+        let (client_id, sent) = (connection.id(), connection.sent());
+        self.deadlines.push(Deadline { at: Instant::now() + after, slot, client_id, sent });
+    }
+
+    fn close(&mut self, slot: usize) {
+        let mut connection = self.connections.remove(slot);
+        connection.release(&self.shared);
+        self.shared.clients.fetch_sub(1, Relaxed);
+        // Dropping the socket takes it out of the system's list of interest.
+    }
+
+    fn check_deadlines(&mut self) {
+        let now = Instant::now();
+        let due: Vec<Deadline> = self.deadlines.extract_if(.., |deadline| deadline.at <= now).collect();
+        for deadline in due {
+            let Some(connection) = self.connections.get_mut(deadline.slot) else { continue };
+            if connection.id() == deadline.client_id {
+                let outcome = connection.on_deadline(deadline.sent, &self.shared);
+                self.carry_out(deadline.slot, outcome);
+            }
+        }
+    }
+
+    /// Accepts what waits and spreads it over the loops in turn.
+    fn accept(&mut self) {
+        self.accept_again = false;
+        let Some(listener) = &self.listener else { return };
+        let mut own = Vec::new();
+        for turn in 0.. {
+            if turn == ACCEPTS {
+                self.accept_again = true;
+                break;
+            }
+            match listener.accept() {
+                Ok((stream, _)) => {
+                    if !self.shared.admit(&stream) {
+                        continue;
+                    }
+                    let target = self.next_loop;
+                    self.next_loop = (target + 1) % self.shared.loops.len();
+                    if target == self.index {
+                        own.push(stream);
+                    } else {
+                        self.shared.loops[target].inbox.lock().push(stream);
+                        // It fails only for a loop that has ended, when the server is stopping.
+                        let _ = self.shared.loops[target].waker.wake();
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted) => {
+                }
+                // Out of descriptors or memory: the queue keeps the rest until some are free.
+                Err(_) => {
+                    self.accept_again = true;
+                    break;
+                }
+            }
+        }
+        own.into_iter().for_each(|stream| self.add(stream));
+    }
+
+    fn take_inbox(&mut self) {
+        let inbox = &self.shared.loops[self.index].inbox;
+        if self.shared.loops.len() == 1 || inbox.lock().is_empty() {
+            return;
+        }
+        let streams = std::mem::take(&mut *inbox.lock());
+        streams.into_iter().for_each(|stream| self.add(stream));
+    }
+
+    fn add(&mut self, mut stream: TcpStream) {
+        let entry = self.connections.vacant_entry();
+        let slot = entry.key();
+        // Both interests at once: readiness is reported once per change, so that a socket that could be written
+        // to all the time costs nothing, and a backlog needs no further system call.
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        if self.poll.registry().register(&mut stream, Token(slot), interest).is_err() {
+            self.shared.clients.fetch_sub(1, Relaxed);
+            return;
+        }
+        let id = self.shared.accepted.fetch_add(1, Relaxed) + 1;
+        entry.insert(Connection::new(stream, id));
+    }
+
+    /// The first time: stops accepting, answers what has been received and closes each connection as soon as its
+    /// peer has taken the answers. Returns true when the time for that is over.
+    fn stop_step(&mut self) -> bool {
+        if !self.stopping {
+            self.stopping = true;
+            self.listener = None;
+            self.accept_again = false;
+            self.take_inbox();
+            let slots: Vec<usize> = self.connections.iter().map(|(slot, _)| slot).collect();
+            for slot in slots {
+                self.connections[slot].finish_soon();
+                self.turn(slot, true, true);
+            }
+        }
+        self.shared.stop_by.lock().is_some_and(|by| Instant::now() >= by)
+    }
+}

@@ -1,0 +1,26 @@
+//! The TCP data plane: the cache to any Redis client.
+//!
+//! ```text
+//!  Server ── starts N event loops, one thread each; loop 0 also accepts and spreads connections evenly
+//!    └─ EventLoop (epoll)      readable ─> Connection: one read, every complete request, one write
+//!         ├─ RequestParser     requests as slices of the read buffer
+//!         ├─ command::dispatch table lookup, then one function per command, straight onto the engine
+//!         └─ Output            replies; large values by reference, sent with gathered writes
+//! ```
+//!
+//! The buffers belong to the loop. A connection owns memory only for a request that is not complete and for
+//! replies that its peer does not take, so an idle one costs nothing but its entry in the table.
+
+mod command;
+mod connection;
+mod database;
+mod event_loop;
+mod glob;
+mod options;
+mod output;
+mod server;
+mod shared;
+
+pub use command::docs::markdown as commands_markdown;
+pub use options::{ClientLimits, ServerOptions};
+pub use server::{Server, ServerStats, StartError};

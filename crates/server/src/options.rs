@@ -1,0 +1,69 @@
+//! Options of a server.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use tandem_wire::Limits;
+
+/// Descriptors that are kept for everything that is not a client: listener, epoll, files, the rest of the process.
+const RESERVED_DESCRIPTORS: u64 = 64;
+/// Default for [`ClientLimits::clients`] where descriptors allow it, as in Redis.
+const DEFAULT_CLIENTS: u64 = 10_000;
+
+/// Options of a server.
+#[derive(Debug, Clone)]
+pub struct ServerOptions {
+    /// Address to listen on.
+    pub bind: IpAddr,
+    /// Port to listen on; 0 takes a free one.
+    pub port: u16,
+    /// Event loops, each with a thread of its own; 1 to 256.
+    pub threads: usize,
+    /// What clients may cost.
+    pub limits: ClientLimits,
+}
+
+impl Default for ServerOptions {
+    fn default() -> Self {
+        Self { bind: IpAddr::V4(Ipv4Addr::LOCALHOST), port: 7379, threads: 1, limits: ClientLimits::default() }
+    }
+}
+
+/// What clients may cost. Every figure is per connection unless it says otherwise.
+#[derive(Debug, Clone)]
+pub struct ClientLimits {
+    /// Connections in all; a further one gets an error and is closed.
+    pub clients: usize,
+    /// Size of a request and of its parts.
+    pub request: Limits,
+    /// Replies not yet taken by the peer, in bytes, above which no further request of it is run.
+    pub reply_pause_bytes: usize,
+    /// Replies not yet taken by the peer, in bytes, above which the connection is cut.
+    pub reply_bytes: usize,
+    /// How long a paused peer may take nothing at all before it is cut.
+    pub stalled_reader: Duration,
+    /// Buffers of all clients together, in bytes, above which new clients are refused.
+    pub buffer_bytes: usize,
+    /// How long to wait for the peer's close after our own.
+    pub linger: Duration,
+}
+
+impl Default for ClientLimits {
+    fn default() -> Self {
+        Self {
+            clients: default_clients(),
+            request: Limits::default(),
+            reply_pause_bytes: 16 << 20,
+            reply_bytes: 512 << 20,
+            stalled_reader: Duration::from_secs(30),
+            buffer_bytes: 1 << 30,
+            linger: Duration::from_secs(1),
+        }
+    }
+}
+
+/// As many as Redis allows, or what the limit on open files leaves.
+fn default_clients() -> usize {
+    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX);
+    files.saturating_sub(RESERVED_DESCRIPTORS).clamp(1, DEFAULT_CLIENTS) as usize
+}

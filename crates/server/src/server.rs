@@ -1,0 +1,206 @@
+//! Starting and stopping.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use mio::net::TcpListener;
+use parking_lot::Mutex;
+use socket2::{Domain, Socket, Type};
+use tandem_engine::Cache;
+
+use crate::event_loop::{EventLoop, WAKER};
+use crate::options::ServerOptions;
+use crate::shared::{Counters, LoopShared, Shared};
+
+/// Length of the queue of connections not yet accepted; the system may allow less.
+const BACKLOG: i32 = 1024;
+const MAX_THREADS: usize = 256;
+
+/// Why a server did not start.
+#[derive(Debug)]
+pub enum StartError {
+    /// An option is out of range.
+    BadOption {
+        /// Name of the option as in [`ServerOptions`].
+        option: &'static str,
+        /// What was given and what is allowed.
+        reason: String,
+    },
+    /// The address cannot be listened on: taken, not of this machine, or not permitted.
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The system refused threads or descriptors.
+    System(io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BadOption { option, reason } => write!(f, "option {option}: {reason}"),
+            Self::Listen { address, source } if source.kind() == io::ErrorKind::AddrInUse => {
+                write!(f, "cannot listen on {address}: the port is taken; stop what uses it or choose another")
+            }
+            Self::Listen { address, source } => write!(f, "cannot listen on {address}: {source}"),
+            Self::System(source) => write!(f, "the system refused what the server needs: {source}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+impl From<io::Error> for StartError {
+    fn from(source: io::Error) -> Self {
+        Self::System(source)
+    }
+}
+
+/// Counters of a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ServerStats {
+    /// Connections open now.
+    pub clients: usize,
+    /// Connections accepted so far.
+    pub accepted: u64,
+    /// Connections refused so far because a limit was reached.
+    pub rejected: u64,
+    /// Connections cut so far because their peer took no replies.
+    pub cut: u64,
+    /// Commands run so far.
+    pub commands: u64,
+    /// Bytes read so far.
+    pub bytes_in: u64,
+    /// Bytes written so far.
+    pub bytes_out: u64,
+    /// Memory held by buffers of clients now.
+    pub buffer_bytes: usize,
+}
+
+/// A running server. Dropping it stops it at once.
+pub struct Server {
+    shared: Arc<Shared>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Server {
+    /// Listens and starts the event loops; returns when clients can connect.
+    ///
+    /// Its first loop also does the cache's background work ([`Cache::maintain`]).
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub fn start(cache: Arc<Cache>, options: ServerOptions) -> Result<Self, StartError> {
+        if !(1..=MAX_THREADS).contains(&options.threads) {
+            let reason = format!("{} is outside 1 to {MAX_THREADS}", options.threads);
+            return Err(StartError::BadOption { option: "threads", reason });
+        }
+        if options.limits.clients == 0 {
+            return Err(StartError::BadOption { option: "maxClients", reason: "0 is not allowed; at least 1".into() });
+        }
+        let requested = SocketAddr::new(options.bind, options.port);
+        let mut listener = listen(requested).map_err(|source| StartError::Listen { address: requested, source })?;
+        let address = listener.local_addr()?;
+
+        let mut polls = Vec::with_capacity(options.threads);
+        let mut loops = Vec::with_capacity(options.threads);
+        for _ in 0..options.threads {
+            let poll = mio::Poll::new()?;
+            let waker = mio::Waker::new(poll.registry(), WAKER)?;
+            loops.push(LoopShared { waker, inbox: Mutex::new(Vec::new()), counters: Counters::default() });
+            polls.push(poll);
+        }
+        crate::event_loop::register_listener(&polls[0], &mut listener)?;
+
+        let shared = Arc::new(Shared {
+            run_id: run_id(&address),
+            cache,
+            options,
+            address,
+            started: Instant::now(),
+            clients: AtomicUsize::new(0),
+            accepted: AtomicU64::new(0),
+            rejected: AtomicU64::new(0),
+            cut: AtomicU64::new(0),
+            buffer_bytes: AtomicUsize::new(0),
+            numbered: AtomicBool::new(false),
+            stop_by: Mutex::new(None),
+            stopping: AtomicBool::new(false),
+            loops,
+        });
+        let server = Self { shared: Arc::clone(&shared), threads: Mutex::new(Vec::new()) };
+        let mut listener = Some(listener);
+        for (index, poll) in polls.into_iter().enumerate() {
+            let event_loop = EventLoop::new(poll, index, listener.take(), Arc::clone(&shared));
+            let thread =
+                std::thread::Builder::new().name(format!("tandem-loop-{index}")).spawn(move || event_loop.run())?;
+            server.threads.lock().push(thread);
+        }
+        Ok(server)
+    }
+
+    /// The address that is listened on, with the port that was chosen where 0 was asked for.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.shared.address
+    }
+
+    /// Stops: accepts no more, answers every request received so far, closes. Blocks until that is done or `drain`
+    /// has passed, whichever comes first; further calls return when the first one has ended.
+    pub fn stop(&self, drain: Duration) {
+        self.shared.stop_by.lock().get_or_insert(Instant::now() + drain);
+        self.shared.stopping.store(true, Relaxed);
+        let mut threads = self.threads.lock();
+        for one in &self.shared.loops {
+            // A loop that cannot be woken has ended.
+            let _ = one.waker.wake();
+        }
+        for thread in threads.drain(..) {
+            // A panic on a loop has been reported when it happened.
+            let _ = thread.join();
+        }
+    }
+
+    /// Counters as of now.
+    pub fn stats(&self) -> ServerStats {
+        let (commands, bytes_in, bytes_out) = self.shared.totals();
+        ServerStats {
+            clients: self.shared.clients.load(Relaxed),
+            accepted: self.shared.accepted.load(Relaxed),
+            rejected: self.shared.rejected.load(Relaxed),
+            cut: self.shared.cut.load(Relaxed),
+            commands,
+            bytes_in,
+            bytes_out,
+            buffer_bytes: self.shared.buffer_bytes.load(Relaxed),
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop(Duration::ZERO);
+    }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking().cloexec(), None)?;
+    // Without it a restart would have to wait until the connections of the last run are forgotten.
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(TcpListener::from_std(socket.into()))
+}
+
+/// Forty hexadecimal digits out of the randomly seeded hasher of the standard library.
+fn run_id(address: &SocketAddr) -> String {
+    use std::hash::BuildHasher;
+    let random = || std::collections::hash_map::RandomState::new().hash_one((address, std::process::id()));
+    format!("{:016x}{:016x}{:08x}", random(), random(), random() as u32)
+}

@@ -1,0 +1,111 @@
+//! What the event loops of a server share.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use mio::net::TcpStream;
+use parking_lot::Mutex;
+use socket2::TcpKeepalive;
+use tandem_engine::Cache;
+
+use crate::options::ServerOptions;
+
+/// A peer that is gone without a word is found within ten minutes, as with Redis' default.
+const KEEPALIVE: TcpKeepalive =
+    TcpKeepalive::new().with_time(Duration::from_secs(300)).with_interval(Duration::from_secs(100)).with_retries(3);
+
+/// State of a server that every loop sees.
+pub(crate) struct Shared {
+    pub cache: Arc<Cache>,
+    pub options: ServerOptions,
+    pub address: SocketAddr,
+    pub started: Instant,
+    /// Forty hexadecimal digits that differ from start to start, as clients expect them in `INFO`.
+    pub run_id: String,
+    /// Connections open now.
+    pub clients: AtomicUsize,
+    /// Connections accepted so far; also the source of client ids.
+    pub accepted: AtomicU64,
+    /// Connections refused so far because a limit was reached.
+    pub rejected: AtomicU64,
+    /// Connections cut so far because they took no replies.
+    pub cut: AtomicU64,
+    /// Buffers of all clients in bytes.
+    pub buffer_bytes: AtomicUsize,
+    /// Whether a database other than 0 was ever selected. Until then it need not be told apart from the others.
+    pub numbered: AtomicBool,
+    /// Set once, when the server stops: when to give up on peers that do not take their replies.
+    pub stop_by: Mutex<Option<Instant>>,
+    pub stopping: AtomicBool,
+    pub loops: Vec<LoopShared>,
+}
+
+/// What others see of one loop.
+pub(crate) struct LoopShared {
+    pub waker: mio::Waker,
+    /// Connections handed to the loop and not yet taken.
+    pub inbox: Mutex<Vec<TcpStream>>,
+    pub counters: Counters,
+}
+
+/// Counters with one writer, the loop: a plain load and store, no locked instruction.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    commands: AtomicU64,
+    bytes_in: AtomicU64,
+    bytes_out: AtomicU64,
+}
+
+impl Counters {
+    /// Adds the work of one wake-up of one connection.
+    #[inline]
+    pub fn add(&self, commands: u64, bytes_in: usize, bytes_out: usize) {
+        let bump = |counter: &AtomicU64, by: u64| counter.store(counter.load(Relaxed).wrapping_add(by), Relaxed);
+        bump(&self.commands, commands);
+        bump(&self.bytes_in, bytes_in as u64);
+        bump(&self.bytes_out, bytes_out as u64);
+    }
+}
+
+impl Shared {
+    /// Sums a counter over the loops: commands run, bytes read and bytes written.
+    pub fn totals(&self) -> (u64, u64, u64) {
+        self.loops.iter().fold((0, 0, 0), |(commands, bytes_in, bytes_out), one| {
+            (
+                commands + one.counters.commands.load(Relaxed),
+                bytes_in + one.counters.bytes_in.load(Relaxed),
+                bytes_out + one.counters.bytes_out.load(Relaxed),
+            )
+        })
+    }
+
+    /// Decides whether a new connection is taken; a refused one is told why. Counts it.
+    pub fn admit(&self, stream: &TcpStream) -> bool {
+        let limits = &self.options.limits;
+        let refusal: &[u8] = if self.clients.load(Relaxed) >= limits.clients {
+            b"-ERR max number of clients reached\r\n"
+        } else if self.buffer_bytes.load(Relaxed) >= limits.buffer_bytes {
+            b"-ERR the buffers of all clients together have reached their limit, try again later\r\n"
+        } else {
+            self.clients.fetch_add(1, Relaxed);
+            // Without these a reply may wait for the peer's acknowledgement, and a dead peer stays for ever; where
+            // the system refuses them the connection works all the same.
+            let socket = socket2::SockRef::from(stream);
+            let _ = socket.set_tcp_nodelay(true);
+            let _ = socket.set_tcp_keepalive(&KEEPALIVE);
+            return true;
+        };
+        self.rejected.fetch_add(1, Relaxed);
+        // A new socket takes one line at once; if it does not, the peer is gone.
+        let _ = { stream }.write(refusal);
+        false
+    }
+
+    /// Milliseconds since the Unix epoch by the cache's clock.
+    pub fn now_ms(&self) -> u64 {
+        self.cache.options().clock.now_ms()
+    }
+}
