@@ -1,5 +1,5 @@
 /** The embedded cache. Every call but `resize` and those that wait for other writers is synchronous: it takes microseconds. */
-import { calls, type Key, type NativeStats, native } from "../native.js";
+import { calls, type Key, type NativeCache, type NativeStats, native } from "../native.js";
 import { createCodec, receive, receiveBytes, type ValueCodec } from "./codec.js";
 import { type EventListener, type EventName, Events } from "./events.js";
 import { globTest } from "./glob.js";
@@ -46,6 +46,17 @@ export interface CacheStats extends NativeStats {
   readonly perShard: readonly NativeStats[];
 }
 
+/** What the parts of this package that build on {@link Cache} see of one. */
+export interface Internals {
+  readonly native: NativeCache;
+  readonly codec: ValueCodec;
+  /** The handle for the calls of the data path, or that of a closed cache. */
+  readonly handle: number;
+}
+
+/** Opens a cache up to other modules of this package. Not part of the public API. */
+export let internals: <V>(cache: Cache<V>) => Internals;
+
 /**
  * A cache outside the V8 heap, bounded in real bytes.
  *
@@ -55,7 +66,11 @@ export interface CacheStats extends NativeStats {
  * Give the memory back with `close()` or `using`.
  */
 export class Cache<V = unknown> {
-  readonly #native: InstanceType<typeof native.NativeCache>;
+  static {
+    internals = (cache) => ({ native: cache.#native, codec: cache.#codec, handle: cache.#handle });
+  }
+
+  readonly #native: NativeCache;
   readonly #codec: ValueCodec;
   readonly #clock: (() => number) | undefined;
   readonly #name: string | undefined;

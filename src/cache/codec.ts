@@ -121,6 +121,16 @@ function copyWindow(length: number): Buffer {
   return copy;
 }
 
+/** Turns bytes of a given kind that did not come through a call into the value that was stored. */
+export function receiveOld(kind: number, bytes: Buffer, codec: ValueCodec): unknown {
+  if (kind === Kind.Bytes) return bytes;
+  if (kind === Kind.Coded) return codec.decode(bytes);
+  if (kind !== Kind.Integer) return bytes.toString();
+  const integer = bytes.readBigInt64LE();
+  const number = Number(integer);
+  return Number.isSafeInteger(number) ? number : integer;
+}
+
 /** Turns what a call delivered into the value that was stored. */
 export function receive(delivered: Delivered, codec: ValueCodec): unknown {
   if (typeof delivered !== "object") return delivered;

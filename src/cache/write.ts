@@ -111,9 +111,9 @@ function encode(codec: ValueCodec, value: unknown): Uint8Array {
   return codec.encode(value);
 }
 
-/** Integers are stored as such, so that `incr` and Redis clients can use them. -0 is no integer: it would lose its sign. */
+/** Integers are stored as such, so that `incr` and Redis clients can use them; -0 comes back as 0. */
 function isStorableInteger(value: unknown): value is number {
-  return Number.isSafeInteger(value) && !Object.is(value, -0);
+  return Number.isSafeInteger(value);
 }
 
 function expiryOf({ ttl, expiresAt, keepTtl }: SetOptions): [mode: number, ms: number] {

@@ -1,0 +1,168 @@
+/** How the door stores entries: ages beside values, sizes as costs, callbacks after each change. */
+import { Cache, internals } from "../cache/cache.js";
+import { describe } from "../cache/options.js";
+import { Departures, tell } from "./departures.js";
+import type { DisposeReason, InsertReason, Options, SetOptions } from "./options.js";
+import { Timed } from "./timed.js";
+
+/** The largest the engine allows: lru-cache knows no limit on a value. */
+const MAX_VALUE_BYTES = 256 * 1024 ** 2 - 1;
+const KEYS_PER_PAGE = 1024;
+
+/** The entries of one {@link LRUCache}. */
+export class Storage<K extends string, V extends {}, FC> {
+  readonly cache: Cache<unknown>;
+  /** Whether entries have sizes. */
+  readonly isSized: boolean;
+  readonly #options: Options<K, V, FC>;
+  readonly #departures: Departures<K, V> | undefined;
+  #isTimed: boolean;
+
+  constructor(options: Options<K, V, FC>) {
+    this.#options = options;
+    const { max, maxSize, maxEntrySize, maxBytes, ttl } = options;
+    this.cache = new Cache({
+      policy: "lru",
+      shards: 1,
+      maxValueBytes: MAX_VALUE_BYTES,
+      ...(max ? { maxEntries: max } : {}),
+      ...(maxSize ? { maxCost: maxSize } : {}),
+      ...(maxBytes === undefined ? {} : { maxBytes }),
+    });
+    this.isSized = Boolean(maxSize || maxEntrySize);
+    this.#isTimed = Boolean(ttl);
+    const listens = Boolean(options.dispose ?? options.disposeAfter ?? options.onInsert);
+    this.#departures = listens ? new Departures(this.cache) : undefined;
+  }
+
+  /** Whether any entry may have an age. */
+  get isTimed(): boolean {
+    return this.#isTimed;
+  }
+
+  /** Milliseconds by the clock of ttls. */
+  now(): number {
+    return (this.#options.perf ?? performance).now();
+  }
+
+  /** Whether what was found is beyond its ttl. */
+  isStale(found: unknown): boolean {
+    return found instanceof Timed && found.isStale(this.now());
+  }
+
+  /** Stores a value with its size and age, or drops the entry where the size is beyond `maxEntrySize`. */
+  store(key: K, value: V, options: SetOptions<K, V>): void {
+    const { ttl = 0, start, noUpdateTTL, noDisposeOnSet } = { ...this.#options, ...options };
+    const size = this.#sizeOf(key, value, options);
+    const { maxEntrySize = this.#options.maxSize } = this.#options;
+    if (size !== undefined && maxEntrySize && size > maxEntrySize) {
+      this.remove(key, "set");
+      return;
+    }
+    this.#isTimed ||= ttl !== 0;
+    const old = noUpdateTTL && this.#isTimed ? this.cache.peek(key) : undefined;
+    const isNew = this.#departures !== undefined && !this.cache.has(key);
+    this.#put(key, old === undefined ? timed(value, start ?? this.now(), ttl) : withAgeOf(old, value), size);
+
+    const departures = this.#departures?.take("set") ?? [];
+    const replaced = departures.find(({ reason }) => reason === "set");
+    const isSame = replaced?.value === value;
+    const told = departures.filter((departure) => departure !== replaced || !(noDisposeOnSet || isSame));
+    tell(this.#options.dispose, told);
+    this.#options.onInsert?.(value, key, insertReason(isNew, isSame));
+    tell(this.#options.disposeAfter, told);
+  }
+
+  /** Lets the ttl of an entry start anew. The entry is stored again, because its age lies beside its value. */
+  restart(key: K, found: Timed): void {
+    const size = this.isSized ? this.cache.getEntry(key)?.cost : undefined;
+    this.#put(key, new Timed(found.value, this.now(), found.ttl), size);
+    // To whoever watches it the entry is the same.
+    this.#tell(this.#departures?.take("set").filter(({ reason }) => reason !== "set"));
+  }
+
+  /** Deletes an entry; says whether it was there. */
+  remove(key: K, reason: DisposeReason): boolean {
+    const removed = this.cache.delete(key);
+    this.#tell(this.#departures?.take(reason));
+    return removed;
+  }
+
+  /** Deletes all entries. */
+  clear(): void {
+    if (this.#departures === undefined) {
+      this.cache.clear();
+      return;
+    }
+    // One by one: the engine does not report what was in a cache that it cleared.
+    for (const key of this.keys(false)) this.cache.delete(key);
+    this.#tell(this.#departures.take("delete"));
+  }
+
+  /** Deletes the least recently used entry and returns what was stored. */
+  pop(): unknown {
+    const [key] = internals(this.cache).native.keysByRecency(null, 1, false);
+    if (key === undefined) return undefined;
+    const found = this.cache.take(key);
+    this.#tell(this.#departures?.take("evict"));
+    return found;
+  }
+
+  /** All keys in order of use. They are taken at once, so that the caller may change the cache meanwhile. */
+  keys(newestFirst: boolean): K[] {
+    const { native } = internals(this.cache);
+    const keys: K[] = [];
+    let page: K[];
+    do {
+      page = native.keysByRecency(keys.at(-1) ?? null, KEYS_PER_PAGE, newestFirst) as K[];
+      for (const key of page) keys.push(key);
+    } while (page.length === KEYS_PER_PAGE);
+    return keys;
+  }
+
+  #put(key: K, value: unknown, size: number | undefined): void {
+    const leaves = this.#options.ttlAutopurge && value instanceof Timed && value.start !== 0;
+    if (!leaves && size === undefined) {
+      this.cache.set(key, value);
+      return;
+    }
+    // In lru-cache an entry is stale when its age is beyond the ttl; in the engine it ends at its ttl.
+    const ttl = leaves ? { ttl: Math.max(1, Math.floor(value.remaining(this.now())) + 1) } : {};
+    this.cache.set(key, value, { ...ttl, ...(size === undefined ? {} : { cost: size }) });
+  }
+
+  #sizeOf(key: K, value: V, options: SetOptions<K, V>): number | undefined {
+    const { size, sizeCalculation = this.#options.sizeCalculation } = options;
+    if (!this.isSized) {
+      if (size || sizeCalculation) throw new TypeError("a size needs the option maxSize or maxEntrySize");
+      return undefined;
+    }
+    const isGiven = Number.isSafeInteger(size) && (size as number) > 0;
+    const calculated = isGiven ? size : sizeCalculation?.(value, key);
+    if (!Number.isSafeInteger(calculated) || (calculated as number) < 1) {
+      throw new TypeError(
+        "with maxSize or maxEntrySize every entry needs a size, a whole number of at least 1, from sizeCalculation " +
+          `or the option size; got ${describe(calculated)}`,
+      );
+    }
+    return calculated;
+  }
+
+  #tell(departures: ReturnType<Departures<K, V>["take"]> = []): void {
+    tell(this.#options.dispose, departures);
+    tell(this.#options.disposeAfter, departures);
+  }
+}
+
+function timed(value: unknown, start: number, ttl: number): unknown {
+  return ttl === 0 ? value : new Timed(value, start, ttl);
+}
+
+function withAgeOf(old: unknown, value: unknown): unknown {
+  return old instanceof Timed ? new Timed(value, old.start, old.ttl) : value;
+}
+
+function insertReason(isNew: boolean, isSame: boolean): InsertReason {
+  if (isNew) return "add";
+  return isSame ? "update" : "replace";
+}

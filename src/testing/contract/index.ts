@@ -1,0 +1,38 @@
+/** The contract every implementation of the cache keeps, as tests for any framework. */
+import { capacityContract } from "./capacity.js";
+import { dataContract } from "./data.js";
+import { expiryContract } from "./expiry.js";
+import { operationsContract } from "./operations.js";
+import type { Awaitable, Check, ContractOptions, Framework, Subject } from "./target.js";
+
+export type { Awaitable, ContractCache, ContractOptions, Framework, Subject } from "./target.js";
+
+/**
+ * Declares the contract's tests for one implementation.
+ *
+ * @param name of the implementation
+ * @param create makes an empty cache with the given options and a clock that stands still until it is advanced
+ * @param framework `describe` and `test` of vitest, jest or `node:test`
+ */
+export function cacheContract(
+  name: string,
+  create: (options: ContractOptions) => Awaitable<Subject>,
+  framework: Framework,
+): void {
+  const check: Check = (title, options, body) => {
+    framework.test(title, async () => {
+      const subject = await create(options);
+      try {
+        await body(subject);
+      } finally {
+        await subject.cache.close();
+      }
+    });
+  };
+  const group = (title: string, declare: (check: Check) => void) =>
+    framework.describe(`${name}: ${title}`, () => declare(check));
+  group("data", dataContract);
+  group("operations", operationsContract);
+  group("capacity", capacityContract);
+  group("expiry", expiryContract);
+}
