@@ -124,6 +124,7 @@ impl Cache {
             large: Arc::new(LargeSpace::new(Arc::clone(&budget))),
             budget,
             secrets: rapidhash::v3::RapidSecrets::seed(seed),
+            directories: parking_lot::Mutex::default(),
             ring: crate::events::Ring::default(),
             gates: AtomicU64::new(0),
             started: Instant::now(),

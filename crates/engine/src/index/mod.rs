@@ -8,10 +8,12 @@
 //! Fagin et al., "Extendible hashing", TODS 1979; the bucket with its overflow count is that of Folly's F14.
 
 mod bucket;
+mod directory;
 
 use std::sync::Arc;
 
 use self::bucket::{Bucket, SLOTS};
+pub(crate) use self::directory::Directory;
 use crate::memory::{PAGE_BYTES, Pages, prefetch};
 
 const BUCKETS: usize = PAGE_BYTES / size_of::<Bucket>();
@@ -19,6 +21,63 @@ const BUCKETS: usize = PAGE_BYTES / size_of::<Bucket>();
 const PAGE_LIMIT: u16 = (BUCKETS * SLOTS * 9 / 10) as u16;
 /// Deepest directory: 2^24 pages hold 10^10 entries a shard.
 const MAX_DEPTH: u32 = 24;
+
+#[inline(always)]
+fn directory_slot(hash: u64, skip_bits: u32, depth: u32) -> usize {
+    let local = hash << skip_bits;
+    // Two shifts: a shift by 64 is not defined.
+    ((local >> 1) >> (63 - depth)) as usize
+}
+
+#[inline(always)]
+fn bucket_of(pages: &Pages, page: u32, bucket: usize) -> *mut Bucket {
+    debug_assert!(bucket < BUCKETS);
+    // SAFETY: a page has BUCKETS buckets.
+    unsafe { pages.address(page).cast::<Bucket>().add(bucket) }
+}
+
+/// Page for `hash` as a reader without a lock sees it.
+///
+/// # Safety
+/// `directory` and `depth` come from [`Index::view`] of an index of the same cache, at whatever time.
+#[inline(always)]
+pub(crate) unsafe fn page_in_view(directory: *const u32, depth: u32, skip_bits: u32, hash: u64) -> u32 {
+    // SAFETY: directories reserve a slot for every hash at the greatest depth and stay mapped.
+    unsafe { directory.add(directory_slot(hash, skip_bits, depth.min(MAX_DEPTH))).read_volatile() }
+}
+
+/// Searches one page. Without the lock of its shard the answer means something only if the shard did not change
+/// meanwhile; it ends and stays inside the page in any case.
+#[inline(always)]
+pub(crate) fn probe(
+    pages: &Pages,
+    page: u32,
+    hash: u64,
+    mut is_match: impl FnMut(u32) -> bool,
+) -> Option<(u32, Position)> {
+    let (tag, home) = (tag_of(hash), home_of(hash));
+    let mut at = home;
+    loop {
+        // SAFETY: a page of this cache; buckets are plain bytes, any content is valid.
+        let bucket = unsafe { &*bucket_of(pages, page, at) };
+        let mut mask = bucket.matching(tag);
+        while mask != 0 {
+            let slot = mask.trailing_zeros() as usize;
+            let address = bucket.addresses[slot];
+            if is_match(address) {
+                return Some((address, Position { page, bucket: at as u16, slot: slot as u16, home: home as u16 }));
+            }
+            mask &= mask - 1;
+        }
+        if bucket.overflow == 0 {
+            return None;
+        }
+        at = (at + 1) & (BUCKETS - 1);
+        if at == home {
+            return None;
+        }
+    }
+}
 
 /// Where an entry was found. Valid until the next change of the index.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +91,9 @@ pub(crate) struct Position {
 /// Hash -> address.
 pub(crate) struct Index {
     pages: Arc<Pages>,
-    directory: Vec<u32>,
+    /// Page numbers by the leading bits of the hash, in address space that stays mapped as long as the cache
+    /// lives: readers without a lock may look at it at any time.
+    directory: Directory,
     depth: u32,
     /// Leading hash bits that the shard's number took.
     skip_bits: u32,
@@ -53,9 +114,15 @@ fn home_of(hash: u64) -> usize {
 
 impl Index {
     /// An empty index of one page for hashes whose first `skip_bits` bits are all alike; `None` if no page is left.
-    pub(crate) fn new(pages: Arc<Pages>, skip_bits: u32) -> Option<Self> {
-        let first = pages.take()?;
-        Some(Self { pages, directory: vec![first], depth: 0, skip_bits, len: 0, page_count: 1 })
+    pub(crate) fn new(pages: Arc<Pages>, directory: Directory, skip_bits: u32) -> Option<Self> {
+        let first = pages.take_anyway()?;
+        directory.set(0, first);
+        Some(Self { pages, directory, depth: 0, skip_bits, len: 0, page_count: 1 })
+    }
+
+    /// What a reader without a lock needs: the directory and how many bits of the hash choose from it.
+    pub(crate) fn view(&self) -> (*mut u32, u32) {
+        (self.directory.base(), self.depth)
     }
 
     /// Number of entries.
@@ -63,9 +130,9 @@ impl Index {
         self.len
     }
 
-    /// Heap bytes of the directory.
+    /// Bytes of the directory, in whole pages of the system.
     pub(crate) fn directory_bytes(&self) -> u64 {
-        self.directory.capacity() as u64 * 4
+        (4u64 << self.depth).next_multiple_of(PAGE_BYTES as u64)
     }
 
     /// Bytes of pages.
@@ -75,51 +142,25 @@ impl Index {
 
     #[inline(always)]
     fn directory_slot(&self, hash: u64) -> usize {
-        let local = hash << self.skip_bits;
-        // Two shifts: a shift by 64 is not defined.
-        ((local >> 1) >> (63 - self.depth)) as usize
+        directory_slot(hash, self.skip_bits, self.depth)
     }
 
     #[inline(always)]
     fn bucket(&self, page: u32, bucket: usize) -> *mut Bucket {
-        debug_assert!(bucket < BUCKETS);
-        // SAFETY: the page belongs to this index and has BUCKETS buckets.
-        unsafe { self.pages.address(page).cast::<Bucket>().add(bucket) }
+        bucket_of(&self.pages, page, bucket)
     }
 
     /// Fetches the cache line a search for `hash` begins with.
     #[inline(always)]
     pub(crate) fn prefetch(&self, hash: u64) {
-        let page = self.directory[self.directory_slot(hash)];
+        let page = self.directory.get(self.directory_slot(hash));
         prefetch(self.bucket(page, home_of(hash)).cast());
     }
 
     /// First entry with this hash's tag for which `is_match(address)` holds.
     #[inline(always)]
-    pub(crate) fn find(&self, hash: u64, mut is_match: impl FnMut(u32) -> bool) -> Option<(u32, Position)> {
-        let page = self.directory[self.directory_slot(hash)];
-        let (tag, home) = (tag_of(hash), home_of(hash));
-        let mut at = home;
-        loop {
-            // SAFETY: the page is this index's own and `&self` is held under the shard lock.
-            let bucket = unsafe { &*self.bucket(page, at) };
-            let mut mask = bucket.matching(tag);
-            while mask != 0 {
-                let slot = mask.trailing_zeros() as usize;
-                let address = bucket.addresses[slot];
-                if is_match(address) {
-                    return Some((address, Position { page, bucket: at as u16, slot: slot as u16, home: home as u16 }));
-                }
-                mask &= mask - 1;
-            }
-            if bucket.overflow == 0 {
-                return None;
-            }
-            at = (at + 1) & (BUCKETS - 1);
-            if at == home {
-                return None;
-            }
-        }
+    pub(crate) fn find(&self, hash: u64, is_match: impl FnMut(u32) -> bool) -> Option<(u32, Position)> {
+        probe(&self.pages, self.directory.get(self.directory_slot(hash)), hash, is_match)
     }
 
     /// Where the entry of this very address is.
@@ -155,7 +196,7 @@ impl Index {
     /// a record by its address. False if a page is needed and none is left.
     pub(crate) fn make_room(&mut self, hash: u64, hash_of: impl Fn(u32) -> u64, touch: impl Fn(u32)) -> bool {
         loop {
-            let page = self.directory[self.directory_slot(hash)];
+            let page = self.directory.get(self.directory_slot(hash));
             if self.count(page) < PAGE_LIMIT || self.page_depth(page) >= MAX_DEPTH.min(50 - self.skip_bits) {
                 // At the depth limit a page fills up to its last slot; that takes 2^24 pages.
                 return usize::from(self.count(page)) < BUCKETS * SLOTS;
@@ -168,7 +209,7 @@ impl Index {
 
     /// Adds an entry. The caller has made room and knows that the key is not there.
     pub(crate) fn insert(&mut self, hash: u64, address: u32) {
-        let page = self.directory[self.directory_slot(hash)];
+        let page = self.directory.get(self.directory_slot(hash));
         self.put(page, hash, address);
         self.set_count(page, self.count(page) + 1);
         self.len += 1;
@@ -191,8 +232,7 @@ impl Index {
         let depth = self.page_depth(page);
         let Some(sibling) = self.pages.take() else { return false };
         if depth == self.depth {
-            let doubled = self.directory.iter().flat_map(|&page| [page, page]).collect();
-            self.directory = doubled;
+            self.directory.double(1 << self.depth);
             self.depth += 1;
         }
         self.page_count += 1;
@@ -223,7 +263,9 @@ impl Index {
         // Directory slots of the page: those that agree with `hash` in its first `depth` bits.
         let width = 1usize << (self.depth - depth);
         let first = self.directory_slot(hash) & !(width - 1);
-        self.directory[first + width / 2..first + width].fill(sibling);
+        for slot in first + width / 2..first + width {
+            self.directory.set(slot, sibling);
+        }
         true
     }
 
@@ -240,7 +282,7 @@ impl Index {
     /// Addresses of the page that covers `hash`, and the first hash behind it (`None`: it is the last).
     pub(crate) fn page_at(&self, hash: u64) -> (Vec<u32>, Option<u64>) {
         let slot = self.directory_slot(hash);
-        let page = self.directory[slot];
+        let page = self.directory.get(slot);
         let shift = 64 - self.skip_bits - self.page_depth(page);
         let next = if shift == 64 { None } else { ((hash >> shift) + 1).checked_shl(shift) };
         // The end of the shard's slice is the end of the page, too.
@@ -254,7 +296,7 @@ impl Index {
 
     /// Every address, page by page.
     pub(crate) fn addresses(&self) -> impl Iterator<Item = u32> + '_ {
-        let mut pages = self.directory.clone();
+        let mut pages: Vec<u32> = (0..1 << self.depth).map(|slot| self.directory.get(slot)).collect();
         pages.dedup();
         pages.into_iter().flat_map(|page| self.page_addresses(page))
     }
@@ -286,22 +328,47 @@ impl Index {
         unsafe { (*self.bucket(page, 1)).spare[0] = depth as u8 };
     }
 
-    /// Gives up to `limit` pages back; true when none is left. The index must not be used in between.
-    pub(crate) fn free_some(&mut self, limit: usize) -> bool {
-        for _ in 0..limit {
-            let Some(page) = self.directory.pop() else { return true };
-            // Slots of one page are neighbours in the directory.
-            if self.directory.last() != Some(&page) {
-                self.pages.give(page);
-            }
+    /// Turns an index that is no longer searched into what gives its memory back.
+    pub(crate) fn retire(self) -> Retired {
+        Retired {
+            left: 1 << self.depth,
+            pages: Arc::clone(&self.pages),
+            directory: Some(self.directory),
+            bytes: self.page_count * PAGE_BYTES as u64,
         }
-        self.directory.is_empty()
     }
 }
 
-impl Drop for Index {
-    fn drop(&mut self) {
-        while !self.free_some(1024) {}
+/// Pages of a cleared index on their way back.
+pub(crate) struct Retired {
+    pages: Arc<Pages>,
+    directory: Option<Directory>,
+    left: usize,
+    bytes: u64,
+}
+
+impl Retired {
+    /// Bytes of pages that are still held.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Gives up to `limit` pages back; the directory, once none is left.
+    pub(crate) fn free_some(&mut self, limit: usize) -> Option<Directory> {
+        for _ in 0..limit {
+            let Some(directory) = &self.directory else { return None };
+            if self.left == 0 {
+                return self.directory.take();
+            }
+            self.left -= 1;
+            let page = directory.get(self.left);
+            // Slots of one page are neighbours in the directory.
+            if self.left == 0 || directory.get(self.left - 1) != page {
+                self.pages.give(page);
+                self.bytes -= PAGE_BYTES as u64;
+            }
+        }
+        None
     }
 }
 

@@ -18,5 +18,5 @@ mod segments;
 pub(crate) use budget::Budget;
 pub(crate) use large::{LargeBytes, LargeSpace};
 pub(crate) use pages::{PAGE_BYTES, Pages};
-pub(crate) use region::prefetch;
+pub(crate) use region::{Region, prefetch};
 pub(crate) use segments::{NONE, Purpose, Segment, Segments};

@@ -42,6 +42,17 @@ impl Pages {
         if !self.budget.try_charge(PAGE_BYTES as u64, 0) {
             return None;
         }
+        self.take_charged()
+    }
+
+    /// A zeroed page for what cannot wait for room: the first page of an index. May exceed the bound by a page
+    /// until the next write. `None` only where the address space is used up.
+    pub(crate) fn take_anyway(&self) -> Option<u32> {
+        self.budget.charge(PAGE_BYTES as u64);
+        self.take_charged()
+    }
+
+    fn take_charged(&self) -> Option<u32> {
         let mut state = self.state.lock();
         if let Some(number) = state.free.pop() {
             return Some(number);

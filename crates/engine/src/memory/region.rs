@@ -5,13 +5,13 @@ use memmap2::{MmapOptions, MmapRaw, UncheckedAdvice};
 use crate::error::{Error, Result};
 
 /// Private anonymous memory that is physical only where it was touched.
-pub(super) struct Region {
+pub(crate) struct Region {
     map: MmapRaw,
 }
 
 impl Region {
     /// Reserves `bytes` of address space; no memory is used until it is written to.
-    pub(super) fn reserve(bytes: usize, huge_pages: bool) -> Result<Self> {
+    pub(crate) fn reserve(bytes: usize, huge_pages: bool) -> Result<Self> {
         let map = MmapOptions::new()
             .len(bytes)
             .no_reserve_swap()
@@ -26,11 +26,11 @@ impl Region {
         Ok(Self { map: map.into() })
     }
 
-    pub(super) fn base(&self) -> *mut u8 {
+    pub(crate) fn base(&self) -> *mut u8 {
         self.map.as_mut_ptr()
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.map.len()
     }
 
@@ -38,7 +38,7 @@ impl Region {
     ///
     /// # Safety
     /// Nobody reads or writes the range during the call or relies on its content after it.
-    pub(super) unsafe fn decommit(&self, offset: usize, bytes: usize) {
+    pub(crate) unsafe fn decommit(&self, offset: usize, bytes: usize) {
         // SAFETY: the caller owns the range; the content of anonymous memory may be dropped.
         let _ = unsafe { self.map.unchecked_advise_range(UncheckedAdvice::DontNeed, offset, bytes) };
     }

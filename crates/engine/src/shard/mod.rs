@@ -17,12 +17,13 @@ use crate::error::{Error, Result};
 use crate::events::{Change, ChangeKind, OldValue, Ring};
 use crate::eviction::{Eviction, Policy};
 use crate::gates::{GateLimits, Gates};
-use crate::index::{Index, Position};
+use crate::index::{Directory, Index, Position, Retired};
 use crate::log::{Bound, Log};
 use crate::memory::{Budget, LargeSpace, NONE, Pages, Segments};
 use crate::options::Options;
 use crate::record::{Record, flag};
 use crate::stats::Stats;
+use parking_lot::Mutex;
 
 pub use gated::Filled;
 pub(crate) use gated::GateEffects;
@@ -37,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) pages: Arc<Pages>,
     pub(crate) large: Arc<LargeSpace>,
     pub(crate) secrets: rapidhash::v3::RapidSecrets,
+    /// Directories that are not in use; see [`Directory`].
+    pub(crate) directories: Mutex<Vec<Directory>>,
     pub(crate) ring: Ring,
     /// Keys with a gate in all shards.
     pub(crate) gates: AtomicU64,
@@ -141,13 +144,15 @@ pub(crate) struct Shard {
     /// Set while a holder commits, which overtakes nobody.
     pub(crate) filling: bool,
     /// Indexes of cleared generations, given back in steps.
-    old_indexes: Vec<Index>,
+    old_indexes: Vec<Retired>,
     /// The last version given out.
     version: u64,
     /// The record that must survive the current operation, or [`NONE`]; follows it when it is moved.
     protect: u32,
     /// Queue the record being written goes to; set when room is made for it.
     target_queue: usize,
+    /// Whether this hold of the lock has changed what a reader without it may see.
+    writing: bool,
     /// Set while other shards have nothing to give: evict here, below the share or not.
     pub(crate) insist: bool,
     /// Number of evictions from which on compaction is considered again.
@@ -161,7 +166,7 @@ pub(crate) struct Shard {
 impl Shard {
     pub(crate) fn new(shared: Arc<Shared>, number: usize) -> Result<Self> {
         let skip_bits = shared.loads.len().trailing_zeros();
-        let index = Index::new(Arc::clone(&shared.pages), skip_bits)
+        let index = Index::new(Arc::clone(&shared.pages), Directory::reserve()?, skip_bits)
             .ok_or(Error::OutOfMemory { reason: "no page for the index".into() })?;
         Ok(Self {
             number,
@@ -177,6 +182,7 @@ impl Shard {
             version: 0,
             protect: NONE,
             target_queue: 0,
+            writing: false,
             insist: false,
             next_compaction: 0,
             next_deadline: u64::MAX,
@@ -335,20 +341,16 @@ impl Shard {
     }
 
     /// Forgets every entry in constant time; [`Shard::bury_some`] gives the memory back.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`] where there is no address space for another index; nothing has changed.
     pub(crate) fn clear(&mut self, kind: ChangeKind, effects: &mut Effects) -> Result<()> {
         let skip_bits = self.shared.loads.len().trailing_zeros();
-        let empty = loop {
-            if let Some(index) = Index::new(Arc::clone(&self.shared.pages), skip_bits) {
-                break index;
-            }
-            // The reserve covers a page; only a bound that was just lowered leaves none.
-            if !self.shared.segments.shed(crate::memory::PAGE_BYTES as u64, false)
-                && !self.reclaim(Bound::Bytes, effects)
-            {
-                return Err(Error::Overloaded { what: "no page for an empty index" });
-            }
-        };
-        self.old_indexes.push(std::mem::replace(&mut self.index, empty));
+        let spare = self.shared.directories.lock().pop().map_or_else(Directory::reserve, Ok)?;
+        let empty = Index::new(Arc::clone(&self.shared.pages), spare, skip_bits)
+            .ok_or(Error::OutOfMemory { reason: "no page for an empty index".into() })?;
+        self.old_indexes.push(std::mem::replace(&mut self.index, empty).retire());
+        self.shared.segments.shed(0, false);
         if self.shared.options.max_cost.is_some() {
             self.shared.cost.fetch_sub(self.cost(), Ordering::Relaxed);
         }
@@ -372,7 +374,8 @@ impl Shard {
     /// Gives some of what was cleared back; true while there is more.
     pub(crate) fn bury_some(&mut self, effects: &mut Effects) -> bool {
         if let Some(index) = self.old_indexes.last_mut() {
-            if index.free_some(16) {
+            if let Some(directory) = index.free_some(16) {
+                self.shared.directories.lock().push(directory);
                 self.old_indexes.pop();
             }
             return true;
@@ -404,7 +407,7 @@ impl Shard {
         let used = self.log.used_segments() * segment_bytes;
         let live = self.log.live_bytes();
         let unfilled = self.log.unfilled_bytes();
-        let pages: u64 = self.index.page_bytes() + self.old_indexes.iter().map(Index::page_bytes).sum::<u64>();
+        let pages: u64 = self.index.page_bytes() + self.old_indexes.iter().map(Retired::bytes).sum::<u64>();
         let large: u64 = self.log.queues.iter().map(|queue| queue.large_bytes).sum();
         let bytes = used + pages + self.charged + self.gates_charged + large;
         let reserve = unfilled;
