@@ -290,6 +290,27 @@ impl Record {
         unsafe { std::slice::from_raw_parts(self.0.add(self.body_offset()), self.key_len()) }
     }
 
+    /// Whether the key is `key`; for readers without the lock, so a long key, which they cannot follow, is none.
+    #[inline(always)]
+    pub(crate) fn key_equals(self, key: &[u8]) -> bool {
+        // SAFETY: see the type; the caller has checked that the key lies inside the region.
+        !self.has_flag(flag::LONG_KEY)
+            && unsafe { std::slice::from_raw_parts(self.0.add(self.body_offset()), key.len()) == key }
+    }
+
+    /// Bytes up to the end of an inline key.
+    #[inline(always)]
+    pub(crate) fn least_bytes(self) -> u32 {
+        (self.body_offset() + self.key_len()) as u32
+    }
+
+    /// Where an inline value begins.
+    #[inline(always)]
+    pub(crate) fn inline_value_pointer(self) -> *const u8 {
+        // SAFETY: see the type.
+        unsafe { self.0.add(self.body_offset() + self.key_len()) }
+    }
+
     /// The stored value inside the record; not for large values.
     #[inline(always)]
     pub(crate) fn inline_value<'a>(self) -> &'a [u8] {

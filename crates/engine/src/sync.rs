@@ -7,6 +7,10 @@ mod imp {
     pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
         mutex.lock()
     }
+
+    pub(crate) fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+        mutex.try_lock()
+    }
 }
 
 #[cfg(feature = "shuttle")]
@@ -16,6 +20,10 @@ mod imp {
     pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
         mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
+
+    pub(crate) fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+        mutex.try_lock().ok()
+    }
 }
 
-pub(crate) use imp::{Mutex, MutexGuard, lock};
+pub(crate) use imp::{Mutex, MutexGuard, lock, try_lock};

@@ -104,6 +104,7 @@ impl Cache {
             sum.add(&shard);
         }
         sum.max_bytes = self.shared.budget.max();
+        (sum.hits, sum.misses) = self.reads.sums();
         let free = self.shared.segments.free_bytes();
         // What is charged and in no shard: free segments, cleared ones on their way back, values that readers
         // still hold, the shards themselves.
@@ -114,7 +115,7 @@ impl Cache {
         sum
     }
 
-    /// Counters of each shard.
+    /// Counters of each shard. Hits and misses are counted per cache only, and are 0 here.
     pub fn shard_stats(&self) -> Vec<Stats> {
         (0..self.shards.len())
             .map(|number| Stats { max_bytes: self.shared.budget.max(), ..self.lock_number(number).stats() })

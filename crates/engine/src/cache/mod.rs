@@ -1,9 +1,11 @@
 //! The concurrent face of the engine.
 
+mod counters;
 mod gated;
 mod keyspace;
 mod maintain;
 mod modify;
+mod optimistic;
 mod read;
 mod scratch;
 mod write;
@@ -18,8 +20,8 @@ use crate::events::ChangeStream;
 use crate::log::Bound;
 use crate::memory::{Budget, LargeSpace, Pages, Segments};
 use crate::options::{Options, PolicyKind};
-use crate::shard::{Effects, GateEffects, Load, Shard, Shared};
-use crate::sync::{Mutex, MutexGuard, lock};
+use crate::shard::{Effects, GateEffects, Load, Shard, Shared, View};
+use crate::sync::{Mutex, MutexGuard, lock, try_lock};
 use crate::value::NewValue;
 
 pub use gated::{Fill, Filled, Lease, LeaseMode, Stable};
@@ -32,6 +34,11 @@ pub use keyspace::ScanEntry;
 pub struct Cache {
     shared: Arc<Shared>,
     shards: Box<[Padded]>,
+    /// What readers see of each shard without its lock.
+    views: Box<[Arc<View>]>,
+    reads: counters::ReadCounters,
+    /// Whether reads try without the lock. Exact `lru` reorders at every hit, so there they do not.
+    optimistic: bool,
     /// 64 - log2(shards); the shard is the hash's top bits.
     shard_shift: u32,
     closed: AtomicBool,
@@ -72,6 +79,7 @@ impl Drop for Guard<'_> {
                 deliver(*gates, None);
             }
         }
+        self.0.end_write();
     }
 }
 
@@ -136,7 +144,11 @@ impl Cache {
         let shards = (0..shards)
             .map(|number| Ok(Padded(Mutex::new(Shard::new(Arc::clone(&shared), number)?))))
             .collect::<Result<Box<[Padded]>>>()?;
+        let views = shards.iter().map(|shard| lock(&shard.0).view()).collect();
         Ok(Self {
+            views,
+            reads: counters::ReadCounters::default(),
+            optimistic: shared.options.policy == PolicyKind::Default && !cfg!(any(miri, feature = "shuttle")),
             shard_shift: 64 - shards.len().trailing_zeros(),
             shared,
             shards,
@@ -176,15 +188,20 @@ impl Cache {
     }
 
     #[inline(always)]
-    fn shard_of(&self, hash: u64) -> &Mutex<Shard> {
+    fn shard_number(&self, hash: u64) -> usize {
         // With one shard the shift would be by 64.
-        let number = if self.shards.len() == 1 { 0 } else { (hash >> self.shard_shift) as usize };
-        &self.shards[number].0
+        if self.shards.len() == 1 { 0 } else { (hash >> self.shard_shift) as usize }
     }
 
     #[inline(always)]
     fn lock(&self, hash: u64) -> Guard<'_> {
-        Guard(lock(self.shard_of(hash)))
+        self.lock_number(self.shard_number(hash))
+    }
+
+    /// The lock, if nobody holds it.
+    #[inline(always)]
+    fn try_lock(&self, hash: u64) -> Option<Guard<'_>> {
+        try_lock(&self.shards[self.shard_number(hash)].0).map(Guard)
     }
 
     #[inline(always)]

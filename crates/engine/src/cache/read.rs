@@ -1,7 +1,9 @@
 //! Reads.
 
+use super::optimistic::Attempt;
 use super::{Cache, scratch};
 use crate::codec;
+use crate::index::{page_in_view, prefetch_bucket};
 use crate::shard::{Effects, Stored, describe, stored};
 use crate::value::{Found, LargeValue, ReadMode};
 
@@ -13,13 +15,25 @@ impl Cache {
     #[inline]
     pub fn read<T>(&self, key: &[u8], mode: ReadMode, read: impl FnOnce(&Found<'_>) -> T) -> Option<T> {
         let hash = self.shared.hash(key);
+        if !self.optimistic {
+            return self.read_locked(hash, key, mode, read);
+        }
+        match self.read_optimistically(hash, key, mode, read) {
+            Attempt::Answered(answer) => answer,
+            Attempt::Unsure(read) => self.read_locked(hash, key, mode, read),
+        }
+    }
+
+    fn read_locked<T>(&self, hash: u64, key: &[u8], mode: ReadMode, read: impl FnOnce(&Found<'_>) -> T) -> Option<T> {
         let mut effects = Effects::default();
         let mut shard = self.lock(hash);
         let Some(record) = shard.read(hash, key, mode, &mut effects) else {
             drop(shard);
             self.settle(effects);
+            self.count_read(mode, false);
             return None;
         };
+        self.count_read(mode, true);
         let found = describe(record, || self.shared.now_ms());
         Some(match stored(record) {
             Stored::Inline(bytes) => read(&Found { bytes, ..found }),
@@ -39,7 +53,12 @@ impl Cache {
     #[inline]
     pub fn prefetch(&self, key: &[u8]) {
         let hash = self.shared.hash(key);
-        self.lock(hash).index.prefetch(hash);
+        if let Some(glimpse) = self.views[self.shard_number(hash)].glimpse() {
+            let skip_bits = self.shards.len().trailing_zeros();
+            // SAFETY: the view belongs to an index of this cache.
+            let page = unsafe { page_in_view(glimpse.directory, glimpse.depth, skip_bits, hash) };
+            prefetch_bucket(&self.shared.pages, page, hash);
+        }
     }
 
     /// Whether `key` is there. Not a use.

@@ -46,6 +46,12 @@ pub(crate) unsafe fn page_in_view(directory: *const u32, depth: u32, skip_bits: 
     unsafe { directory.add(directory_slot(hash, skip_bits, depth.min(MAX_DEPTH))).read_volatile() }
 }
 
+/// Fetches the cache line that a search of `page` for `hash` begins with.
+#[inline(always)]
+pub(crate) fn prefetch_bucket(pages: &Pages, page: u32, hash: u64) {
+    prefetch(bucket_of(pages, page, home_of(hash)).cast());
+}
+
 /// Searches one page. Without the lock of its shard the answer means something only if the shard did not change
 /// meanwhile; it ends and stays inside the page in any case.
 #[inline(always)]
@@ -148,13 +154,6 @@ impl Index {
     #[inline(always)]
     fn bucket(&self, page: u32, bucket: usize) -> *mut Bucket {
         bucket_of(&self.pages, page, bucket)
-    }
-
-    /// Fetches the cache line a search for `hash` begins with.
-    #[inline(always)]
-    pub(crate) fn prefetch(&self, hash: u64) {
-        let page = self.directory.get(self.directory_slot(hash));
-        prefetch(self.bucket(page, home_of(hash)).cast());
     }
 
     /// First entry with this hash's tag for which `is_match(address)` holds.

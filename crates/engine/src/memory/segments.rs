@@ -150,6 +150,12 @@ impl Segments {
         (((u64::from(segment) << self.segment_shift) + u64::from(offset)) >> self.granule_shift) as u32
     }
 
+    /// Whether `bytes` from `address` on lie inside the region.
+    #[inline(always)]
+    pub(crate) fn is_inside(&self, address: u32, bytes: u32) -> bool {
+        ((address as usize) << self.granule_shift) + bytes as usize <= self.region.len()
+    }
+
     /// Bookkeeping of `segment`. Only the shard that took the segment may use it, under its lock.
     #[inline(always)]
     pub(crate) fn entry(&self, segment: u32) -> *mut Segment {

@@ -6,6 +6,7 @@ mod gated;
 mod read;
 mod reclaim;
 mod verify;
+mod view;
 mod write;
 
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use parking_lot::Mutex;
 pub use gated::Filled;
 pub(crate) use gated::GateEffects;
 pub(crate) use read::{Stored, describe, stored};
+pub(crate) use view::View;
 pub(crate) use write::{Step, Write};
 
 /// What the shards of a cache share.
@@ -116,8 +118,6 @@ pub(crate) enum Removal {
 /// Counters of a shard.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Counters {
-    pub(crate) hits: u64,
-    pub(crate) misses: u64,
     pub(crate) sets: u64,
     pub(crate) deletes: u64,
     pub(crate) evictions: u64,
@@ -151,6 +151,7 @@ pub(crate) struct Shard {
     protect: u32,
     /// Queue the record being written goes to; set when room is made for it.
     target_queue: usize,
+    view: Arc<View>,
     /// Whether this hold of the lock has changed what a reader without it may see.
     writing: bool,
     /// Set while other shards have nothing to give: evict here, below the share or not.
@@ -168,7 +169,7 @@ impl Shard {
         let skip_bits = shared.loads.len().trailing_zeros();
         let index = Index::new(Arc::clone(&shared.pages), Directory::reserve()?, skip_bits)
             .ok_or(Error::OutOfMemory { reason: "no page for the index".into() })?;
-        Ok(Self {
+        let shard = Self {
             number,
             index,
             log: Log::new(Arc::clone(&shared.segments)),
@@ -182,13 +183,21 @@ impl Shard {
             version: 0,
             protect: NONE,
             target_queue: 0,
+            view: Arc::default(),
             writing: false,
             insist: false,
             next_compaction: 0,
             next_deadline: u64::MAX,
             charged: 0,
             shared,
-        })
+        };
+        shard.publish_view();
+        Ok(shard)
+    }
+
+    /// What readers without the lock look at.
+    pub(crate) fn view(&self) -> Arc<View> {
+        Arc::clone(&self.view)
     }
 
     /// The next version.
@@ -237,6 +246,7 @@ impl Shard {
         removal: Removal,
         effects: &mut Effects,
     ) {
+        self.begin_write();
         let record = self.log.record(address);
         let version = self.next_version();
         let kind = match removal {
@@ -349,6 +359,7 @@ impl Shard {
         let spare = self.shared.directories.lock().pop().map_or_else(Directory::reserve, Ok)?;
         let empty = Index::new(Arc::clone(&self.shared.pages), spare, skip_bits)
             .ok_or(Error::OutOfMemory { reason: "no page for an empty index".into() })?;
+        self.begin_write();
         self.old_indexes.push(std::mem::replace(&mut self.index, empty).retire());
         self.shared.segments.shed(0, false);
         if self.shared.options.max_cost.is_some() {
@@ -422,8 +433,6 @@ impl Shard {
             dead_bytes: dead,
             reserve_bytes: reserve,
             overhead_bytes: (bytes - dead - reserve).saturating_sub(c.key_bytes + c.value_bytes),
-            hits: c.hits,
-            misses: c.misses,
             sets: c.sets,
             deletes: c.deletes,
             evictions: c.evictions,

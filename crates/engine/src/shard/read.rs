@@ -76,21 +76,22 @@ impl Shard {
     /// The live record under `key`, with the marks of a use left on it if `mode` says so.
     #[inline(always)]
     pub(crate) fn read(&mut self, hash: u64, key: &[u8], mode: ReadMode, effects: &mut Effects) -> Option<Record> {
-        let Some(address) = self.lookup(hash, key, effects) else {
-            if mode == ReadMode::Use {
-                self.counters.misses += 1;
-            }
-            return None;
-        };
+        let address = self.lookup(hash, key, effects)?;
         let record = self.log.record(address);
         if mode == ReadMode::Use {
-            self.counters.hits += 1;
             self.policy.used(&mut self.log, address);
             if record.has_field(field::IDLE) {
                 record.restart_idle(self.shared.now_ms());
             }
         }
         Some(record)
+    }
+
+    /// Leaves the mark of a use on the record under `key`, if it is there.
+    pub(crate) fn touch(&mut self, hash: u64, key: &[u8]) {
+        if let Some((address, _)) = self.find(hash, key) {
+            self.policy.used(&mut self.log, address);
+        }
     }
 
     /// Keys in order of use, for `lru`: up to `limit` of them behind `after`.

@@ -67,6 +67,7 @@ impl Shard {
     /// One step towards a free segment: a grave, compaction where much is dead, else eviction.
     /// False if nothing is left to give.
     pub(crate) fn reclaim(&mut self, bound: Bound, effects: &mut Effects) -> bool {
+        self.begin_write();
         if self.log.has_graves() {
             self.log.bury_one(effects);
             return true;
@@ -91,6 +92,7 @@ impl Shard {
 
     /// Carries out one verdict of the policy. False if it has no candidate.
     pub(crate) fn evict_one(&mut self, bound: Bound, effects: &mut Effects) -> bool {
+        self.begin_write();
         match self.policy.victim(&mut self.log, bound, self.protect) {
             Verdict::Nothing => false,
             Verdict::Evict(address) => {

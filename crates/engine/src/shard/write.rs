@@ -52,6 +52,7 @@ impl Shard {
     /// Stores a value. Evicts other keys as needed; nothing has changed when this is an error or `Full`, but for
     /// evictions.
     pub(crate) fn write(&mut self, write: &Write<'_>, effects: &mut Effects) -> Result<Step<Written>> {
+        self.begin_write();
         let current = self.lookup(write.hash, write.key, effects);
         let version = current.map(|address| self.log.record(address).version());
         if !write.options.condition.holds(version) {
@@ -291,6 +292,7 @@ impl Shard {
         delta: i64,
         effects: &mut Effects,
     ) -> Result<Option<i64>> {
+        self.begin_write();
         let Some(address) = self.lookup(hash, key, effects) else { return Ok(None) };
         let record = self.log.record(address);
         if record.kind() != Kind::Integer {
@@ -363,6 +365,7 @@ impl Shard {
         expires_at: Option<u64>,
         effects: &mut Effects,
     ) -> Option<bool> {
+        self.begin_write();
         let Some(address) = self.lookup(hash, key, effects) else { return Some(false) };
         let record = self.log.record(address);
         if expires_at.is_some_and(|at| at <= self.shared.now_ms()) {

@@ -1,0 +1,109 @@
+//! Reads that take no lock and write no line that another thread reads: what makes threads scale.
+
+use std::mem::MaybeUninit;
+
+use super::Cache;
+use crate::index::{page_in_view, probe};
+use crate::record::{MAX_USES, Record, field, flag};
+use crate::shard::{View, describe};
+use crate::value::{Found, ReadMode};
+
+/// Values up to this go through a buffer on the stack; longer ones take the lock.
+const STACK_BYTES: usize = 1024;
+
+/// What a read without a lock came to.
+pub(super) enum Attempt<T, F> {
+    /// An answer, as good as one under the lock.
+    Answered(Option<T>),
+    /// The shard was being changed, or the record needs the lock: `read` was not called and comes back.
+    Unsure(F),
+}
+
+/// A matching record, its value copied.
+struct Copied<'a> {
+    record: Found<'static>,
+    bytes: &'a [u8],
+    uses: u32,
+}
+
+impl Cache {
+    /// Tries a read of `key` without the lock.
+    #[inline]
+    pub(super) fn read_optimistically<T, F: FnOnce(&Found<'_>) -> T>(
+        &self,
+        hash: u64,
+        key: &[u8],
+        mode: ReadMode,
+        read: F,
+    ) -> Attempt<T, F> {
+        let view = &*self.views[self.shard_number(hash)];
+        let mut stack = [MaybeUninit::<u8>::uninit(); STACK_BYTES];
+        match self.copy_without_lock(view, hash, key, &mut stack) {
+            Err(()) => Attempt::Unsure(read),
+            Ok(None) => {
+                self.count_read(mode, false);
+                Attempt::Answered(None)
+            }
+            Ok(Some(copied)) => {
+                self.count_read(mode, true);
+                if mode == ReadMode::Use && copied.uses < MAX_USES {
+                    self.touch(hash, key);
+                }
+                Attempt::Answered(Some(read(&Found { bytes: copied.bytes, ..copied.record })))
+            }
+        }
+    }
+
+    /// Looks up and copies; `Err` where only the lock can tell.
+    #[inline(always)]
+    fn copy_without_lock<'a>(
+        &self,
+        view: &View,
+        hash: u64,
+        key: &[u8],
+        buffer: &'a mut [MaybeUninit<u8>; STACK_BYTES],
+    ) -> Result<Option<Copied<'a>>, ()> {
+        let segments = &*self.shared.segments;
+        let skip_bits = self.shards.len().trailing_zeros();
+        let glimpse = view.glimpse().ok_or(())?;
+        // SAFETY: the view belongs to an index of this cache.
+        let page = unsafe { page_in_view(glimpse.directory, glimpse.depth, skip_bits, hash) };
+        let found = probe(&self.shared.pages, page, hash, |address| {
+            let record = Record(segments.pointer(address));
+            // A header lies inside the region wherever an address points; what it says may reach out of it.
+            segments.is_inside(address, record.least_bytes()) && record.key_len() == key.len() && record.key_equals(key)
+        });
+        let Some((address, _)) = found else {
+            return if view.is_unchanged(glimpse) { Ok(None) } else { Err(()) };
+        };
+        let record = Record(segments.pointer(address));
+        if record.has_flag(flag::LARGE | flag::LZ4) || record.has_field(field::IDLE) {
+            return Err(());
+        }
+        let length = record.value_len();
+        if length > STACK_BYTES || !segments.is_inside(address, record.bytes(1)) {
+            return Err(());
+        }
+        let value = record.inline_value_pointer();
+        // SAFETY: the source lies inside the region, the length fits the buffer.
+        let bytes = unsafe {
+            std::ptr::copy_nonoverlapping(value, buffer.as_mut_ptr().cast::<u8>(), length);
+            std::slice::from_raw_parts(buffer.as_ptr().cast::<u8>(), length)
+        };
+        let uses = record.uses();
+        let now = if record.can_expire() { self.shared.now_ms() } else { 0 };
+        let described = describe(record, || now);
+        if !view.is_unchanged(glimpse) || described.expires_at.is_some_and(|at| at <= now) {
+            return Err(());
+        }
+        Ok(Some(Copied { record: described, bytes, uses }))
+    }
+
+    /// Marks a use, unless somebody holds the lock: then this one is not counted.
+    #[cold]
+    fn touch(&self, hash: u64, key: &[u8]) {
+        if let Some(mut shard) = self.try_lock(hash) {
+            shard.touch(hash, key);
+        }
+    }
+}
