@@ -27,6 +27,7 @@ const parts = {
   vendor: [],
   native: ["errors"],
   cache: [...leaves, "native"],
+  lru: core,
   worker: core,
   replication: [...core, "worker"],
   orchestrator: [...core, "worker", "replication"],

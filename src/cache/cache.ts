@@ -16,6 +16,8 @@ import {
   writeWith,
 } from "./write.js";
 
+export type { Key } from "../native.js";
+
 /** A number no handle has: calls with it find a closed cache. */
 const CLOSED_HANDLE = 0xffff_ffff;
 

@@ -1,7 +1,7 @@
 /** What the contract asks of an implementation and of a test framework. */
+import type { Key } from "../../cache/cache.js";
 import type { CacheOptions } from "../../cache/options.js";
 import type { SetOptions } from "../../cache/write.js";
-import type { Key } from "../../native.js";
 
 /** A result now, or the promise of one: the contract holds for embedded and remote caches alike. */
 export type Awaitable<T> = T | Promise<T>;

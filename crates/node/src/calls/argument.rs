@@ -133,8 +133,8 @@ fn reject_lone_surrogate(
     utf8: &[u8],
     what: &'static str,
 ) -> Result<(), Failure> {
-    // Nearly all text has no byte EF; this is one fast pass.
-    if utf8.contains(&REPLACEMENT[0]) { verify_surrogates(env, value, utf8, what) } else { Ok(()) }
+    // Nearly all keys and many values are ASCII, which one fast pass tells.
+    if utf8.is_ascii() { Ok(()) } else { verify_surrogates(env, value, utf8, what) }
 }
 
 #[cold]
@@ -144,7 +144,8 @@ fn verify_surrogates(
     utf8: &[u8],
     what: &'static str,
 ) -> Result<(), Failure> {
-    if !utf8.windows(REPLACEMENT.len()).any(|window| window == REPLACEMENT) {
+    let may_be_lone = utf8.contains(&REPLACEMENT[0]) && utf8.windows(REPLACEMENT.len()).any(|part| part == REPLACEMENT);
+    if !may_be_lone {
         return Ok(());
     }
     // U+FFFD may also have been there from the start; only the UTF-16 tells. It has no more units than UTF-8 bytes.
