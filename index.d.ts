@@ -50,6 +50,21 @@ export declare class NativeCache {
   close(): void
 }
 
+/** A running server. It has a claim of its own on the cache, which stays open until the server has stopped. */
+export declare class NativeServer {
+  /** Listens and starts the event loops; on return clients can connect. */
+  static listen(cache: NativeCache, options: ListenOptions): NativeServer
+  /** The port that is listened on. */
+  get port(): number
+  /** Counters as of now. */
+  stats(): NativeServerStats
+  /**
+   * Accepts no more, answers what has been received and closes every connection; resolves when that is done or
+   * `drain_ms` have passed.
+   */
+  stop(drainMs: number): Promise<void>
+}
+
 /**
  * Readies the binding for this environment and returns the calls of the data path with the `window` they use.
  * `errorFactory` makes a `TandemError` from a code and a message.
@@ -91,6 +106,18 @@ export interface CacheOptions {
 /** A key as JavaScript gets it: a string, or a Buffer where the bytes are no UTF-8. */
 export type KeyOut = string | Buffer
 
+/** Where and how to listen; complete and validated by `src/worker/options.ts`. */
+export interface ListenOptions {
+  /** IP address to listen on. */
+  bind: string
+  /** Port; 0 takes a free one. */
+  port: number
+  /** Event loops. */
+  threads: number
+  /** Connections in all; absent for what the limit on open files allows, up to 10,000. */
+  maxClients?: number
+}
+
 /** One change of the cache. */
 export interface NativeChange {
   /** What happened: the engine's `ChangeKind`. */
@@ -105,6 +132,26 @@ export interface NativeChange {
   oldKind: number
   /** Codec id of that value. */
   oldCodec: number
+}
+
+/** Counters of a server. */
+export interface NativeServerStats {
+  /** Connections open now. */
+  clients: number
+  /** Connections accepted so far. */
+  accepted: number
+  /** Connections refused so far because a limit was reached. */
+  rejected: number
+  /** Connections cut so far because their peer took no replies. */
+  cut: number
+  /** Commands run so far. */
+  commands: number
+  /** Bytes read so far. */
+  bytesIn: number
+  /** Bytes written so far. */
+  bytesOut: number
+  /** Memory held by buffers of clients now. */
+  bufferBytes: number
 }
 
 /** Counters of a cache or a shard. */

@@ -773,8 +773,9 @@ if (
   }
 }
 
-const { NativeCache, bind, nativeVersion } = nativeBinding
+const { NativeCache, NativeServer, bind, nativeVersion } = nativeBinding
 export { NativeCache }
+export { NativeServer }
 export { bind }
 export { nativeVersion }
 export const __napiBindingTarget = __napiLoadedBindingTarget

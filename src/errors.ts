@@ -21,6 +21,7 @@ export type ErrorCode =
   | "Cancelled"
   | "VersionMismatch"
   | "CodecMismatch"
+  | "CannotListen"
   | "Internal"
   | "NativeUnavailable";
 

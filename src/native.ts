@@ -23,7 +23,14 @@ function load(): typeof Binding {
 /** The raw binding: what `crates/node` exports. */
 export const native: typeof Binding = load();
 
-export type { CacheOptions as NativeCacheOptions, NativeCache, NativeChange, NativeStats } from "../index.js";
+export type {
+  CacheOptions as NativeCacheOptions,
+  NativeCache,
+  NativeChange,
+  NativeServer,
+  NativeServerStats,
+  NativeStats,
+} from "../index.js";
 
 /** A key: a string stands for its UTF-8, so "a" and a Buffer with the one byte 0x61 are the same key. */
 export type Key = string | Uint8Array;

@@ -212,7 +212,8 @@ function checkName(name: string): void {
   }
 }
 
-function defaultMaxBytes(): number {
+/** The smaller of 512 MiB and a quarter of the memory of the machine or container. */
+export function defaultMaxBytes(): number {
   // The limit of the container; 0, absent or beyond the machine where there is none.
   const constrained = process.constrainedMemory?.() || Number.POSITIVE_INFINITY;
   const quarter = Math.floor(Math.min(constrained, totalmem()) / 4);

@@ -3,6 +3,8 @@
  */
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
+import { registerConfig } from "./commands/config.js";
+import { registerWorker } from "./commands/worker.js";
 
 /**
  * Adds one command to the program. Commands live one to a file in `commands/` and load what needs the native binding
@@ -11,7 +13,7 @@ import { Command } from "commander";
 export type Register = (program: Command) => void;
 
 /** The registered commands, in the order of the help text. */
-const commands: Register[] = [];
+const commands: Register[] = [registerWorker, registerConfig];
 
 /** Builds the program; `parseAsync` runs it. Mistakes of the caller throw commander's `CommanderError`. */
 export function createProgram(register: readonly Register[] = commands): Command {

@@ -9,6 +9,7 @@ mod failure;
 mod options;
 mod pin;
 mod registry;
+mod server;
 mod structures;
 
 use napi::JsValue;

@@ -48,7 +48,8 @@ pub(crate) struct EventLoop {
     /// Connections that have more to read than one turn allowed.
     ready: Vec<usize>,
     deadlines: Vec<Deadline>,
-    maintain_at: Instant,
+    /// When the cache's background work is due; only on the loop that does it.
+    maintain_at: Option<Instant>,
     workspace: Workspace,
     shared: Arc<Shared>,
     stopping: bool,
@@ -70,7 +71,7 @@ impl EventLoop {
             connections: Slab::new(),
             ready: Vec::new(),
             deadlines: Vec::new(),
-            maintain_at: Instant::now(),
+            maintain_at: (index == 0 && shared.options.maintain).then(Instant::now),
             workspace: Workspace::new(),
             shared,
             stopping: false,
@@ -109,10 +110,7 @@ impl EventLoop {
             if self.accept_again {
                 self.accept();
             }
-            if self.index == 0 && Instant::now() >= self.maintain_at {
-                let more = self.shared.cache.maintain();
-                self.maintain_at = Instant::now() + if more { Duration::ZERO } else { MAINTAIN_EVERY };
-            }
+            self.maintain();
             if !self.deadlines.is_empty() {
                 self.check_deadlines();
             }
@@ -125,12 +123,22 @@ impl EventLoop {
         self.shared.clients.fetch_sub(left, Relaxed);
     }
 
+    /// Gives the cache's background work one step if it is due.
+    fn maintain(&mut self) {
+        let Some(at) = &mut self.maintain_at else { return };
+        let now = Instant::now();
+        if now >= *at {
+            let more = self.shared.cache.maintain();
+            *at = now + if more { Duration::ZERO } else { MAINTAIN_EVERY };
+        }
+    }
+
     /// How long the system may let us wait.
     fn timeout(&self) -> Option<Duration> {
         if !self.ready.is_empty() {
             return Some(Duration::ZERO);
         }
-        let maintain = (self.index == 0).then(|| self.maintain_at.saturating_duration_since(Instant::now()));
+        let maintain = self.maintain_at.map(|at| at.saturating_duration_since(Instant::now()));
         let step = (self.stopping || self.accept_again || !self.deadlines.is_empty()).then_some(DEADLINE_STEP);
         match (maintain, step) {
             (Some(one), Some(other)) => Some(one.min(other)),

@@ -21,11 +21,20 @@ pub struct ServerOptions {
     pub threads: usize,
     /// What clients may cost.
     pub limits: ClientLimits,
+    /// Whether the first loop does the cache's background work ([`tandem_engine::Cache::maintain`]); false where
+    /// somebody else does it already.
+    pub maintain: bool,
 }
 
 impl Default for ServerOptions {
     fn default() -> Self {
-        Self { bind: IpAddr::V4(Ipv4Addr::LOCALHOST), port: 7379, threads: 1, limits: ClientLimits::default() }
+        Self {
+            bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            port: 7379,
+            threads: 1,
+            limits: ClientLimits::default(),
+            maintain: true,
+        }
     }
 }
 

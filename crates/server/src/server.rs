@@ -93,11 +93,9 @@ pub struct Server {
 impl Server {
     /// Listens and starts the event loops; returns when clients can connect.
     ///
-    /// Its first loop also does the cache's background work ([`Cache::maintain`]).
-    ///
     /// # Errors
     /// [`StartError`].
-    pub fn start(cache: Arc<Cache>, options: ServerOptions) -> Result<Self, StartError> {
+    pub fn start(cache: Arc<Cache>, mut options: ServerOptions) -> Result<Self, StartError> {
         if !(1..=MAX_THREADS).contains(&options.threads) {
             let reason = format!("{} is outside 1 to {MAX_THREADS}", options.threads);
             return Err(StartError::BadOption { option: "threads", reason });
@@ -105,6 +103,12 @@ impl Server {
         if options.limits.clients == 0 {
             return Err(StartError::BadOption { option: "maxClients", reason: "0 is not allowed; at least 1".into() });
         }
+        // A value that the cache takes must reach it, together with its key.
+        let largest = cache.options().max_value_bytes as usize;
+        let request = &mut options.limits.request;
+        request.bulk_bytes = request.bulk_bytes.max(largest);
+        request.request_bytes = request.request_bytes.max(largest + (1 << 20));
+
         let requested = SocketAddr::new(options.bind, options.port);
         let mut listener = listen(requested).map_err(|source| StartError::Listen { address: requested, source })?;
         let address = listener.local_addr()?;

@@ -1,0 +1,102 @@
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { Redis } from "ioredis";
+import { expect, onTestFinished, test } from "vitest";
+
+const main = join(import.meta.dirname, "../../dist/cli/main.js");
+
+/** Starts `tandem worker` and waits for its ready line. */
+async function start(...flags: string[]): Promise<{ process: ChildProcess; port: number; line: string }> {
+  const child = spawn(process.execPath, [main, "worker", "--port", "0", "--max-memory", "16mb", ...flags], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  onTestFinished(() => {
+    child.kill("SIGKILL");
+  });
+  const [line] = await once(child.stdout, "data");
+  const port = Number(/ready on [^ ]+:(\d+)/.exec(String(line))?.[1]);
+  return { process: child, port, line: String(line) };
+}
+
+function tandem(...args: string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], { encoding: "utf8" });
+  return { status, stdout, stderr };
+}
+
+test("says where it listens and how to talk to it", async () => {
+  const { port, line } = await start("--threads", "2", "--policy", "lru");
+  expect(line).toBe(
+    `tandem: ready on 127.0.0.1:${port} (max-memory 16mb, policy lru, threads 2); ` +
+      `talk to it with: redis-cli -h 127.0.0.1 -p ${port}\n`,
+  );
+});
+
+test.each(["SIGTERM", "SIGINT"] as const)("%s answers what was received and exits 0", async (signal) => {
+  const worker = await start();
+  const socket = connect(worker.port, "127.0.0.1");
+  await once(socket, "connect");
+  let answers = "";
+  socket.on("data", (chunk) => {
+    answers += chunk;
+  });
+  const ended = once(socket, "end");
+  socket.write("INCR n\r\n".repeat(500));
+  await once(socket, "data");
+  worker.process.kill(signal);
+  const [code] = await once(worker.process, "exit");
+  await ended;
+  expect(code).toBe(0);
+  expect(answers).toBe(Array.from({ length: 500 }, (_, number) => `:${number + 1}\r\n`).join(""));
+});
+
+test("a second signal ends it at once", async () => {
+  const worker = await start();
+  const redis = new Redis(worker.port);
+  onTestFinished(() => {
+    redis.disconnect();
+  });
+  await redis.set("big", Buffer.alloc(4 << 20, "x"));
+  // A client that asks for more than its socket takes, and reads nothing: it holds the first stop up.
+  const socket = connect(worker.port, "127.0.0.1");
+  await once(socket, "connect");
+  socket.write("GET big\r\n".repeat(20));
+  await once(socket, "readable");
+  worker.process.kill("SIGTERM");
+  // The end of the other connection shows that it is stopping.
+  await once(redis, "close");
+  worker.process.kill("SIGTERM");
+  const [code, signal] = await once(worker.process, "exit");
+  expect({ code, signal }).toEqual({ code: null, signal: "SIGTERM" });
+});
+
+test.each([
+  [["--port", "x"], 'tandem: flag --port: "x" is not a whole number from 0 to 65535\n'],
+  [["--prot", "1"], "tandem: unknown option '--prot' (Did you mean --port?)\n"],
+  [
+    ["--max-memory", "63tb"],
+    /^tandem: max-memory 63tb is more than the memory of this machine or container \(.+gb\)\n$/,
+  ],
+  [["--bind", "0.0.0.0"], /^tandem: option bind: 0\.0\.0\.0 can be reached from other machines.*\n$/],
+  [["--config", "/nowhere.toml"], /^tandem: cannot read the configuration file \/nowhere\.toml: ENOENT.*\n$/],
+])("worker %j is one line and exit code 2", (flags, line) => {
+  const { status, stdout, stderr } = tandem("worker", ...flags);
+  expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+  expect(stderr).toEqual(typeof line === "string" ? line : expect.stringMatching(line));
+});
+
+test("a taken port is one line and exit code 2", async () => {
+  const { port } = await start();
+  expect(tandem("worker", "--port", `${port}`)).toEqual({
+    status: 2,
+    stdout: "",
+    stderr: `tandem: cannot listen on 127.0.0.1:${port}: the port is taken; stop what uses it or choose another\n`,
+  });
+});
+
+test("config print shows value and origin", () => {
+  const { status, stdout } = tandem("config", "print", "--port", "1234");
+  expect(status).toBe(0);
+  expect(stdout).toMatch(/^setting {6}value {6}origin\nport {9}1234 {7}flag --port\nbind {9}127\.0\.0\.1 {2}default\n/);
+});

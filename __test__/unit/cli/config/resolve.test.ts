@@ -1,0 +1,81 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { resolve } from "../../../../src/cli/config/resolve.js";
+import { UsageError } from "../../../../src/cli/usage-error.js";
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "tandem-config-"));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function file(content: string): string {
+  const path = join(folder, `${expect.getState().currentTestName?.replaceAll(/\W/g, "-")}.toml`);
+  writeFileSync(path, content);
+  return path;
+}
+
+const nothing = { flags: {}, environment: {} };
+
+test("without anything there are defaults", () => {
+  const { configuration, rows } = resolve(nothing);
+  expect(configuration).toMatchObject({ port: 7379, bind: "127.0.0.1", policy: "default", maxClients: undefined });
+  expect(configuration.threads).toBeGreaterThanOrEqual(1);
+  expect(new Set(rows.map(({ origin }) => origin))).toEqual(new Set(["default"]));
+});
+
+test("a flag goes before the environment, that before the file, that before the default", () => {
+  const config = file('port = 1\nthreads = 3\nmax-memory = "1gb"\n');
+  const environment = { TANDEM_PORT: "2", TANDEM_THREADS: "4", TANDEM_CONFIG: "not used" };
+  const { configuration, rows } = resolve({ flags: { config, port: "5" }, environment });
+  expect(configuration).toMatchObject({ port: 5, threads: 4, maxMemory: "1gb", policy: "default" });
+  expect(Object.fromEntries(rows.map(({ key, origin }) => [key, origin]))).toMatchObject({
+    port: "flag --port",
+    threads: "environment TANDEM_THREADS",
+    "max-memory": `file ${config}`,
+    policy: "default",
+  });
+});
+
+test("the environment may name the file", () => {
+  const TANDEM_CONFIG = file('policy = "lru"');
+  expect(resolve({ flags: {}, environment: { TANDEM_CONFIG } }).configuration.policy).toBe("lru");
+});
+
+test.each([
+  [{ port: "70000" }, {}, 'flag --port: "70000" is not a whole number from 0 to 65535'],
+  [{ port: "1e3" }, {}, 'flag --port: "1e3" is not a whole number from 0 to 65535'],
+  [{ maxMemory: "lots" }, {}, 'flag --max-memory: "lots" is not a size from 1mb to 64tb, such as 512mb or 1gb'],
+  [{ maxMemory: "10kb" }, {}, 'flag --max-memory: "10kb" is not a size from 1mb to 64tb, such as 512mb or 1gb'],
+  [{}, { TANDEM_POLICY: "LRU" }, 'environment TANDEM_POLICY: "LRU" is not default or lru'],
+  [{}, { TANDEM_BIND: "example.org" }, 'environment TANDEM_BIND: "example.org" is not an IP address or "localhost"'],
+  [{ threads: "0" }, {}, 'flag --threads: "0" is not a whole number from 1 to 256'],
+])("%j with %j is refused in one line", (flags, environment, message) => {
+  expect(() => resolve({ flags, environment })).toThrow(new UsageError(message));
+});
+
+test("a file is refused as a whole when a key is no setting", () => {
+  const config = file("prot = 1\n");
+  expect(() => resolve({ flags: { config }, environment: {} })).toThrow(
+    `file ${config}: "prot" is no setting; there are port, bind, max-memory, threads, policy, max-clients`,
+  );
+});
+
+test("a value in a file is refused with file and key", () => {
+  const config = file('port = "many"\n');
+  expect(() => resolve({ flags: { config }, environment: {} })).toThrow(
+    `file ${config}, key port: "many" is not a whole number from 0 to 65535`,
+  );
+});
+
+test.each([["port ="], ["[port"]])("a file that is no TOML (%s) is refused in one line", (content) => {
+  const config = file(content);
+  expect(() => resolve({ flags: { config }, environment: {} })).toThrow(/^cannot read the configuration file .+: .+$/);
+});
+
+test("a file that is not there is refused", () => {
+  const config = join(folder, "absent.toml");
+  expect(() => resolve({ flags: { config }, environment: {} })).toThrow(/^cannot read the configuration file .+ENOENT/);
+});

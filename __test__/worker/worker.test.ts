@@ -1,0 +1,132 @@
+import { once } from "node:events";
+import { connect } from "node:net";
+import { Redis } from "ioredis";
+import { expect, onTestFinished, test } from "vitest";
+import { Cache, TandemError, Worker, type WorkerOptions } from "../../src/index.js";
+
+async function listen(options: WorkerOptions = {}): Promise<Worker> {
+  const worker = await Worker.listen({ port: 0, cache: { maxBytes: "16mb" }, ...options });
+  onTestFinished(() => worker.close());
+  return worker;
+}
+
+function client(worker: Worker): Redis {
+  const redis = new Redis(worker.port, worker.bind);
+  onTestFinished(() => {
+    redis.disconnect();
+  });
+  return redis;
+}
+
+test("serves an embedded cache: both sides see the same entries", async () => {
+  using cache = new Cache<unknown>({ maxBytes: "16mb" });
+  const worker = await listen({ cache });
+  const redis = client(worker);
+
+  cache.set("from-here", "text");
+  cache.set("number", 41);
+  expect(await redis.get("from-here")).toBe("text");
+  expect(await redis.incr("number")).toBe(42);
+  expect(cache.get("number")).toBe(42);
+
+  await redis.set("from-there", "héllo", "PX", 60_000);
+  expect(cache.get("from-there")).toBe("héllo");
+  expect(cache.getBuffer("from-there")).toEqual(Buffer.from("héllo"));
+  expect(cache.ttl("from-there")).toBeGreaterThan(59_000);
+
+  await redis.flushall();
+  expect(cache.size).toBe(0);
+});
+
+test("has a cache of its own without one, and closes it", async () => {
+  const worker = await listen();
+  await client(worker).set("k", "v");
+  expect(worker.cache.get("k")).toBe("v");
+  await worker.close();
+  expect(() => worker.cache.set("k", "v")).toThrow(expect.objectContaining({ code: "Closed" }));
+});
+
+test("leaves a cache that it was given open", async () => {
+  using cache = new Cache({ maxBytes: "16mb" });
+  const worker = await listen({ cache });
+  await worker.close();
+  cache.set("k", "v");
+  expect(cache.get("k")).toBe("v");
+});
+
+test("goes on serving when the caller closes the cache first", async () => {
+  const cache = new Cache({ maxBytes: "16mb" });
+  const worker = await listen({ cache });
+  cache.close();
+  const redis = client(worker);
+  expect(await redis.set("k", "v")).toBe("OK");
+  expect(await redis.get("k")).toBe("v");
+});
+
+test("several threads serve one cache", async () => {
+  const worker = await listen({ threads: 4 });
+  const clients = Array.from({ length: 8 }, () => client(worker));
+  await Promise.all(
+    clients.map(async (redis, number) => {
+      for (let round = 0; round < 200; round++) await redis.set(`${number}:${round}`, `${round}`);
+    }),
+  );
+  expect(await clients[0]?.dbsize()).toBe(1_600);
+  expect(await clients[1]?.get("7:199")).toBe("199");
+  expect(worker.stats()).toMatchObject({ clients: 8, rejected: 0, cut: 0 });
+});
+
+test("close answers what was received, then closes the connection", async () => {
+  const worker = await listen();
+  const socket = connect(worker.port, worker.bind);
+  await once(socket, "connect");
+  const received: Buffer[] = [];
+  socket.on("data", (chunk) => received.push(chunk));
+  const ended = once(socket, "end");
+  socket.write("SET k v\r\n".repeat(1_000));
+  // The first answer shows that the requests have arrived.
+  await once(socket, "data");
+  await worker.close();
+  await ended;
+  expect(Buffer.concat(received).toString()).toBe("+OK\r\n".repeat(1_000));
+  await expect(once(connect(worker.port, worker.bind), "connect")).rejects.toMatchObject({ code: "ECONNREFUSED" });
+});
+
+test("closing twice is closing once", async () => {
+  const worker = await Worker.listen({ port: 0, cache: { maxBytes: "16mb" } });
+  await Promise.all([worker.close(), worker.close({ drain: 0 })]);
+});
+
+test("a port that is taken is an error that says so", async () => {
+  const worker = await listen();
+  await expect(Worker.listen({ port: worker.port, cache: { maxBytes: "16mb" } })).rejects.toMatchObject({
+    code: "CannotListen",
+    message: `cannot listen on 127.0.0.1:${worker.port}: the port is taken; stop what uses it or choose another`,
+  });
+});
+
+test.each([
+  [{ port: -1 }, RangeError, "option port must be a whole number from 0 to 65535; got -1"],
+  [{ port: "7379" as never }, TypeError, 'option port must be a number; got "7379"'],
+  [{ threads: 0 }, RangeError, "option threads must be a whole number from 1 to 256; got 0"],
+  [{ bind: "example.org" }, RangeError, 'option bind must be an IP address or "localhost"; got "example.org"'],
+  [{ maxClients: 0 }, RangeError, "option maxClients must be a whole number from 1 to 1000000; got 0"],
+])("%j is refused", async (options, type, message) => {
+  await expect(Worker.listen(options)).rejects.toThrow(new type(message));
+});
+
+test.each(["0.0.0.0", "192.168.1.1", "::"])("does not open itself to other machines at %s", async (bind) => {
+  const refused = Worker.listen({ bind, port: 0 });
+  await expect(refused).rejects.toBeInstanceOf(TandemError);
+  await expect(refused).rejects.toThrow(/can be reached from other machines, and this version knows no password/);
+});
+
+test("a client beyond maxClients is told so", async () => {
+  const worker = await listen({ maxClients: 1 });
+  expect(await client(worker).ping()).toBe("PONG");
+  const socket = connect(worker.port, worker.bind);
+  const [answer] = await once(socket, "data");
+  expect(String(answer)).toBe("-ERR max number of clients reached\r\n");
+  await once(socket, "close");
+  expect(worker.stats()).toMatchObject({ clients: 1, rejected: 1 });
+});

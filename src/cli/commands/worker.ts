@@ -1,0 +1,59 @@
+/** `tandem worker`: one node. */
+import { totalmem } from "node:os";
+import { parseMaxBytes } from "../../cache/options.js";
+import { addSettings } from "../config/flags.js";
+import { resolve } from "../config/resolve.js";
+import type { Configuration } from "../config/settings.js";
+import type { Register } from "../program.js";
+import { UsageError } from "../usage-error.js";
+
+export const registerWorker: Register = (program) => {
+  addSettings(program.command("worker").description("serve a cache to Redis clients")).action(
+    async (flags: Record<string, unknown>) => {
+      await serve(resolve({ flags, environment: process.env }).configuration);
+    },
+  );
+};
+
+async function serve(configuration: Configuration): Promise<void> {
+  const { Worker } = await import("../../worker/worker.js");
+  const { port, bind, threads, policy, maxMemory, maxClients } = configuration;
+  checkMemory(maxMemory);
+  const worker = await Worker.listen({
+    port,
+    bind,
+    threads,
+    ...(maxClients === undefined ? {} : { maxClients }),
+    cache: { maxBytes: maxMemory, policy },
+  });
+  const host = bind.includes(":") ? `[${worker.bind}]` : worker.bind;
+  process.stdout.write(
+    `tandem: ready on ${host}:${worker.port} (max-memory ${maxMemory}, policy ${policy}, threads ${threads}); ` +
+      `talk to it with: redis-cli -h ${worker.bind} -p ${worker.port}\n`,
+  );
+  await firstSignal();
+  await worker.close();
+}
+
+/** More than there is would end in the system killing the process when the cache is full, long after the start. */
+function checkMemory(maxMemory: string | number): void {
+  const available = process.constrainedMemory?.() || Number.POSITIVE_INFINITY;
+  const limit = Math.min(available, totalmem());
+  const wanted = parseMaxBytes(maxMemory);
+  if (wanted > limit) {
+    const has = `${(limit / 1024 ** 3).toFixed(1)}gb`;
+    throw new UsageError(`max-memory ${maxMemory} is more than the memory of this machine or container (${has})`);
+  }
+}
+
+/** Resolves with the first signal to stop; one that follows ends the process at once, as if nobody had listened. */
+function firstSignal(): Promise<void> {
+  return new Promise((stop) => {
+    const signals = ["SIGTERM", "SIGINT"] as const;
+    const listener = () => {
+      for (const signal of signals) process.removeListener(signal, listener);
+      stop();
+    };
+    for (const signal of signals) process.on(signal, listener);
+  });
+}

@@ -1,0 +1,97 @@
+/** The settings of `tandem worker`: one row gives the flag, the environment variable and the key of the file. */
+import { isIP } from "node:net";
+import * as v from "valibot";
+import { defaultMaxBytes, parseBytes } from "../../cache/options.js";
+import { DEFAULT_BIND, DEFAULT_PORT, defaultThreads } from "../../worker/options.js";
+
+const MIN_MEMORY = 1024 ** 2;
+const MAX_MEMORY = 64 * 1024 ** 4;
+
+/** One setting. Flags and variables arrive as text, values of a file with a type of their own. */
+export interface Setting<T> {
+  /** What follows `--` in the flag; also the key in the file, and with TANDEM_ in front the variable. */
+  readonly key: string;
+  /** What stands for the value in the help. */
+  readonly placeholder: string;
+  readonly description: string;
+  /** What is allowed, as the end of "... is not". */
+  readonly allowed: string;
+  readonly schema: v.GenericSchema<unknown, T>;
+  readonly fallback: () => T;
+}
+
+function wholeNumber(min: number, max: number) {
+  const digits = v.pipe(v.string(), v.regex(/^\d{1,15}$/), v.transform(Number));
+  return v.pipe(v.union([v.number(), digits]), v.integer(), v.minValue(min), v.maxValue(max));
+}
+
+function isMemory(value: string | number): boolean {
+  try {
+    return parseBytes("max-memory", value, MIN_MEMORY, MAX_MEMORY) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+const port: Setting<number> = {
+  key: "port",
+  placeholder: "number",
+  description: "port to listen on; 0 takes a free one",
+  allowed: "a whole number from 0 to 65535",
+  schema: wholeNumber(0, 65_535),
+  fallback: () => DEFAULT_PORT,
+};
+
+const bind: Setting<string> = {
+  key: "bind",
+  placeholder: "address",
+  description: "address to listen on; a loopback one, as there is no password yet",
+  allowed: 'an IP address or "localhost"',
+  schema: v.pipe(
+    v.string(),
+    v.check((text) => text === "localhost" || isIP(text) !== 0),
+  ),
+  fallback: () => DEFAULT_BIND,
+};
+
+const maxMemory: Setting<string | number> = {
+  key: "max-memory",
+  placeholder: "size",
+  description: "bound on all memory of the cache, such as 512mb or 1gb",
+  allowed: "a size from 1mb to 64tb, such as 512mb or 1gb",
+  schema: v.pipe(v.union([v.string(), v.number()]), v.check(isMemory)),
+  fallback: () => `${Math.floor(defaultMaxBytes() / 1024 ** 2)}mb`,
+};
+
+const threads: Setting<number> = {
+  key: "threads",
+  placeholder: "number",
+  description: "event loops, each on a thread of its own",
+  allowed: "a whole number from 1 to 256",
+  schema: wholeNumber(1, 256),
+  fallback: defaultThreads,
+};
+
+const policy: Setting<"default" | "lru"> = {
+  key: "policy",
+  placeholder: "name",
+  description: "order of eviction: default (scan-resistant) or lru (exact)",
+  allowed: "default or lru",
+  schema: v.picklist(["default", "lru"]),
+  fallback: () => "default",
+};
+
+const maxClients: Setting<number | undefined> = {
+  key: "max-clients",
+  placeholder: "number",
+  description: "connections in all; by default 10000, or what the limit on open files leaves",
+  allowed: "a whole number from 1 to 1000000",
+  schema: wholeNumber(1, 1_000_000),
+  fallback: () => undefined,
+};
+
+/** All settings, by their name in code; the order is that of the help. */
+export const settings = { port, bind, maxMemory, threads, policy, maxClients };
+
+/** The settings with their values. */
+export type Configuration = { [K in keyof typeof settings]: ReturnType<(typeof settings)[K]["fallback"]> };
