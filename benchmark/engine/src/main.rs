@@ -1,0 +1,149 @@
+//! Measures the engine beside other caches: `cargo run --release --manifest-path benchmark/engine/Cargo.toml -- g1`.
+
+mod child;
+mod overhead;
+mod pause;
+mod report;
+mod sides;
+mod speed;
+mod utilisation;
+mod workload;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use tandem_engine::PolicyKind;
+
+use crate::speed::Size;
+
+/// Measures the engine beside other caches; one subcommand a suite.
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    suite: Suite,
+    /// Print one line of JSON instead of a table.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Args)]
+struct Speed {
+    /// Rounds; a ratio is the median of them.
+    #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rounds: u32,
+    /// Entries in the cache.
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1000..=100_000_000))]
+    entries: u32,
+    /// Requests a side and round.
+    #[arg(long, default_value_t = 2_000_000, value_parser = clap::value_parser!(u32).range(1000..=100_000_000))]
+    requests: u32,
+}
+
+#[derive(Args)]
+struct Memory {
+    /// Rounds, each in a fresh process.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rounds: u32,
+    /// Entries in the cache.
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1000..=100_000_000))]
+    entries: u32,
+}
+
+#[derive(Args)]
+struct Utilisation {
+    /// Rounds, each in a fresh process.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rounds: u32,
+    /// Bound of the cache in bytes.
+    #[arg(long, default_value_t = 256 << 20, value_parser = clap::value_parser!(u64).range(1 << 20..=64 << 30))]
+    max_bytes: u64,
+}
+
+#[derive(Args)]
+struct Pauses {
+    /// Rounds, each in a fresh process.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rounds: u32,
+    /// Entries at most.
+    #[arg(long, default_value_t = 10_000_000, value_parser = clap::value_parser!(u32).range(1000..=100_000_000))]
+    entries: u32,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Policy {
+    Default,
+    Lru,
+}
+
+impl From<Policy> for PolicyKind {
+    fn from(policy: Policy) -> Self {
+        match policy {
+            Policy::Default => Self::Default,
+            Policy::Lru => Self::Lru,
+        }
+    }
+}
+
+#[derive(Subcommand)]
+enum Suite {
+    /// Time of a get that hits.
+    G1(Speed),
+    /// Time of three gets to one set.
+    G2(Speed),
+    /// Overhead of an entry.
+    M1(Memory),
+    /// Longest single operation.
+    M3(Pauses),
+    /// Live bytes over resident bytes.
+    M4(Utilisation),
+    /// A process of M1.
+    #[command(hide = true)]
+    OverheadOf {
+        filled: overhead::Filled,
+        #[arg(long)]
+        entries: usize,
+    },
+    /// A process of M3.
+    #[command(hide = true)]
+    PausesOf {
+        policy: Policy,
+        #[arg(long)]
+        entries: usize,
+    },
+    /// A process of M4.
+    #[command(hide = true)]
+    UtilisationOf {
+        policy: Policy,
+        #[arg(long)]
+        entry_bytes: usize,
+        #[arg(long)]
+        max_bytes: u64,
+    },
+}
+
+impl From<Speed> for Size {
+    fn from(speed: Speed) -> Self {
+        Self { rounds: speed.rounds as usize, entries: speed.entries as usize, requests: speed.requests as usize }
+    }
+}
+
+fn main() {
+    let Arguments { suite, json } = Arguments::parse();
+    let report = match suite {
+        Suite::G1(speed) => speed::run("G1", 0, 0.9, speed.into()),
+        Suite::G2(speed) => speed::run("G2", 25, 0.8, speed.into()),
+        Suite::M1(memory) => overhead::run(memory.rounds as usize, memory.entries as usize),
+        Suite::M3(pauses) => pause::run(pauses.rounds as usize, pauses.entries as usize),
+        Suite::M4(utilisation) => utilisation::run(utilisation.rounds as usize, utilisation.max_bytes),
+        Suite::OverheadOf { filled, entries } => return print_figures(&[overhead::measure(filled, entries)]),
+        Suite::PausesOf { policy, entries } => return print_figures(&pause::measure(policy.into(), entries)),
+        Suite::UtilisationOf { policy, entry_bytes, max_bytes } => {
+            return print_figures(&utilisation::measure(policy.into(), entry_bytes, max_bytes));
+        }
+    };
+    report.print(json);
+}
+
+/// The only output of a child process: numbers on one line.
+fn print_figures(figures: &[f64]) {
+    let words: Vec<String> = figures.iter().map(f64::to_string).collect();
+    println!("{}", words.join(" "));
+}

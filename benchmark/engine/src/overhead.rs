@@ -1,0 +1,111 @@
+//! M1: bytes an entry takes beyond its key and its value.
+
+use tandem_engine::{Expiry, PolicyKind, WriteOptions};
+
+use crate::child::{figures, resident_bytes};
+use crate::report::{Goal, Report, Row, Side};
+use crate::sides::{Contender, ENTRY_BYTES, QuickCache, QuickCacheFixed, Tandem, bytes};
+use crate::speed::roomy_items;
+use crate::workload::{Random, VALUE_BYTES, key};
+
+/// What a child process fills.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Filled {
+    /// The engine, default policy.
+    Default,
+    /// The same, every entry with a ttl.
+    Ttl,
+    /// The engine, exact lru.
+    Lru,
+    /// quick_cache with boxed keys and values.
+    QuickCache,
+    /// quick_cache with arrays.
+    QuickCacheFixed,
+}
+
+impl Filled {
+    fn argument(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::Ttl => "ttl",
+            Self::Lru => "lru",
+            Self::QuickCache => "quick-cache",
+            Self::QuickCacheFixed => "quick-cache-fixed",
+        }
+    }
+}
+
+/// The suite; every figure comes from a fresh process.
+pub fn run(rounds: usize, entries: usize) -> Report {
+    let measure = |filled: Filled| -> Vec<f64> {
+        let arguments = ["overhead-of", filled.argument(), "--entries", &entries.to_string()].map(String::from);
+        (0..rounds).map(|_| figures(&arguments)[0]).collect()
+    };
+    let boxed = Side::new("quick_cache", measure(Filled::QuickCache));
+    let arrays = Side::new("quick_cache, fixed-size types", measure(Filled::QuickCacheFixed));
+    let ours = |label: &str, filled, goal: f64| {
+        Row::new(label, "B/entry", measure(filled)).beside(boxed.clone(), None, None).judged(Goal::at_most(goal))
+    };
+    Report {
+        suite: "M1".into(),
+        title: format!("RSS per entry beyond key and value, {entries} entries of 16 B + {VALUE_BYTES} B, no codec"),
+        rows: vec![
+            ours("default policy", Filled::Default, 24.0),
+            ours("default policy, with ttl", Filled::Ttl, 32.0),
+            ours("exact lru", Filled::Lru, 36.0),
+            Row::new("default policy, peer knows all lengths", "B/entry", measure(Filled::Default))
+                .beside(arrays, None, None),
+        ],
+    }
+}
+
+/// The child: fills one cache and returns the overhead in bytes an entry.
+///
+/// # Panics
+/// If an entry was evicted.
+pub fn measure(filled: Filled, entries: usize) -> f64 {
+    let mut random = Random::new(3);
+    let mut value = [0; VALUE_BYTES];
+    let before = resident_bytes();
+    let held = match filled {
+        Filled::Default | Filled::Ttl | Filled::Lru => {
+            let policy = if filled == Filled::Lru { PolicyKind::Lru } else { PolicyKind::Default };
+            let cache = Tandem::new(policy, 512 << 20);
+            let expiry = if filled == Filled::Ttl { Expiry::In(3_600_000) } else { Expiry::Default };
+            let options = WriteOptions { expiry, ..WriteOptions::default() };
+            for number in 0..entries {
+                random.fill(&mut value);
+                cache.0.set(&key(number as u64), bytes(&value), &options).expect("a small value fits");
+            }
+            let held = cache.0.stats().entries as usize;
+            report_growth(before, held, entries, cache)
+        }
+        Filled::QuickCache => {
+            let cache = QuickCache::new(roomy_items(entries));
+            fill_with_noise(&cache, entries, &mut random);
+            report_growth(before, cache.len(), entries, cache)
+        }
+        Filled::QuickCacheFixed => {
+            let cache = QuickCacheFixed::new(roomy_items(entries));
+            fill_with_noise(&cache, entries, &mut random);
+            report_growth(before, cache.len(), entries, cache)
+        }
+    };
+    held - ENTRY_BYTES as f64
+}
+
+fn fill_with_noise(cache: &impl Contender, entries: usize, random: &mut Random) {
+    let mut value = [0; VALUE_BYTES];
+    for number in 0..entries {
+        random.fill(&mut value);
+        cache.set(&key(number as u64), &value);
+    }
+}
+
+/// Bytes the process grew by, an entry, while `cache` is still there.
+fn report_growth<T>(before: u64, held: usize, entries: usize, cache: T) -> f64 {
+    let grown = resident_bytes() - before;
+    assert_eq!(held, entries, "the cache was given room for all entries");
+    drop(cache);
+    grown as f64 / entries as f64
+}
