@@ -13,8 +13,9 @@ const crates = {
   "tandem-engine": [],
   "tandem-wire": [],
   "tandem-cluster": ["tandem-engine", "tandem-wire"],
+  "tandem-replay": ["tandem-engine", "tandem-wire"],
   "tandem-server": ["tandem-engine", "tandem-wire", "tandem-cluster"],
-  "tandem-node": ["tandem-engine", "tandem-wire", "tandem-cluster", "tandem-server"],
+  "tandem-node": ["tandem-engine", "tandem-wire", "tandem-cluster", "tandem-server", "tandem-replay"],
 };
 
 const leaves = ["errors", "observe", "vendor"];
