@@ -45,7 +45,7 @@ pub(crate) mod field {
     pub(crate) const IDLE: u8 = 0x04;
     /// Cost, where it is not 1.
     pub(crate) const COST: u8 = 0x08;
-    // 0x10 tags, 0x20 namespace, 0x40 collection: reserved (docs/decisions/0002-record.md).
+    // 0x10 tags, 0x20 namespace, 0x40 collection: reserved (docs/decisions/0004-record.md).
     /// Codec id in the low byte, the rest spare.
     pub(crate) const EXTRA: u8 = 0x80;
 }
