@@ -71,13 +71,16 @@ impl Cache {
         let found = probe(&self.shared.pages, page, hash, |address| {
             let record = Record(segments.pointer(address));
             // A header lies inside the region wherever an address points; what it says may reach out of it.
-            segments.is_inside(address, record.least_bytes()) && record.key_len() == key.len() && record.key_equals(key)
+            // A long key lies outside the log: where one may match, only the lock can tell.
+            record.key_len() == key.len()
+                && (record.has_flag(flag::LONG_KEY)
+                    || (segments.is_inside(address, record.least_bytes()) && record.key_equals(key)))
         });
         let Some((address, _)) = found else {
             return if view.is_unchanged(glimpse) { Ok(None) } else { Err(()) };
         };
         let record = Record(segments.pointer(address));
-        if record.has_flag(flag::LARGE | flag::LZ4) || record.has_field(field::IDLE) {
+        if record.has_flag(flag::LARGE | flag::LONG_KEY | flag::LZ4) || record.has_field(field::IDLE) {
             return Err(());
         }
         let length = record.value_len();
