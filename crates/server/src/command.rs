@@ -65,9 +65,11 @@ impl Context<'_> {
         reply::error(self.output.bytes(), message);
     }
 
-    /// Whether this reply alone exceeds what a connection may have unsent: producing more of it is in vain.
-    pub fn overflows(&self) -> bool {
-        self.output.pending() > self.server.options.limits.reply_bytes
+    /// Whether there is more to send than a connection may have unsent. The connection is cut then; a command that
+    /// notices it half-way need not write the rest of its reply.
+    pub fn overflows(&mut self) -> bool {
+        self.client.cut |= self.output.pending() > self.server.options.limits.reply_bytes;
+        self.client.cut
     }
 }
 

@@ -329,6 +329,11 @@ impl Connection {
         counters: &Counters,
     ) -> Outcome {
         let limits = &shared.options.limits;
+        if self.client.cut {
+            shared.cut.fetch_add(1, Relaxed);
+            work.output = Output::default();
+            return Outcome::Close;
+        }
         let output = self.backlog.as_deref_mut().unwrap_or(&mut work.output);
         let pending = output.pending();
         // A connection that was paused just now has found its socket full.
@@ -351,10 +356,6 @@ impl Connection {
         self.account(shared);
 
         if !all {
-            if left > limits.reply_bytes {
-                shared.cut.fetch_add(1, Relaxed);
-                return Outcome::Close;
-            }
             if !mem::replace(&mut self.watched, true) {
                 return Outcome::Watch(limits.stalled_reader);
             }

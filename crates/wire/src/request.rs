@@ -199,14 +199,12 @@ impl RequestParser {
         Args { bytes: if self.inline { &self.words } else { buffer }, spans: &self.spans }
     }
 
-    /// Whether a request has begun and is not complete.
-    pub fn is_amid(&self) -> bool {
-        self.missing > 0
-    }
-
-    /// Gives memory back that only an unusually large request needed.
+    /// Gives memory back that only an unusually large request needed; does nothing while one is not complete.
     pub fn trim(&mut self) {
         const KEEP: usize = 1024;
+        if self.missing > 0 {
+            return;
+        }
         if self.spans.capacity() > KEEP {
             self.spans = Vec::new();
         }

@@ -13,12 +13,14 @@ pub(crate) struct Client {
     pub protocol: Protocol,
     /// Set by the client: the answer to the present request is the last one.
     pub closing: bool,
+    /// The reply to the present request is more than a connection may have unsent: it ends without one.
+    pub cut: bool,
     /// Name given by `CLIENT SETNAME`; empty without one.
     pub name: Box<[u8]>,
 }
 
 impl Client {
     pub fn new(id: u64) -> Self {
-        Self { id, db: 0, protocol: Protocol::Resp2, closing: false, name: Box::default() }
+        Self { id, db: 0, protocol: Protocol::Resp2, closing: false, cut: false, name: Box::default() }
     }
 }

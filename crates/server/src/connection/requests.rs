@@ -11,7 +11,7 @@ pub(crate) enum Stop {
     Incomplete(usize),
     /// The replies exceed the pause limit: they should be sent before more requests are run.
     Full,
-    /// The connection ends: the client asked for it, or cannot be understood.
+    /// The connection ends: the client asked for it, cannot be understood, or asks for too much at once.
     Closing,
 }
 
@@ -38,7 +38,7 @@ pub(crate) fn run(bytes: &[u8], parser: &mut RequestParser, context: &mut Contex
                     commands += 1;
                 }
                 consumed += length;
-                if context.client.closing {
+                if context.client.closing || context.overflows() {
                     break Stop::Closing;
                 }
                 if context.output.pending() > limits.reply_pause_bytes {
