@@ -19,6 +19,7 @@ export type ErrorCode =
   | "TransformFailed"
   | "Fenced"
   | "Cancelled"
+  | "Deadlock"
   | "VersionMismatch"
   | "CodecMismatch"
   | "CannotListen"

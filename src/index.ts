@@ -2,6 +2,17 @@
 export { Cache, type CacheStats, type Entry, type ScanStep } from "./cache/cache.js";
 export type { Codec } from "./cache/codec.js";
 export type { CacheEvent, EventListener, EventName } from "./cache/events.js";
+export type { InTurnOptions } from "./cache/gates/in-turn.js";
+export type { LoadContext, Loader } from "./cache/gates/load.js";
+export type { LoadOptions } from "./cache/gates/load-options.js";
+export type { StableOptions } from "./cache/gates/stable.js";
+export type {
+  StoreOptions,
+  Transform,
+  UpsertContext,
+  UpsertOptions,
+  UpsertResult,
+} from "./cache/gates/upsert.js";
 export type { Bytes, CacheOptions } from "./cache/options.js";
 export type { SetOptions } from "./cache/write.js";
 export { type ErrorCode, TandemError } from "./errors.js";

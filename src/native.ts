@@ -71,6 +71,28 @@ export interface Calls {
     version: bigint,
   ): boolean;
   incr(handle: number, key: Key, delta: number): number;
+  openMailbox(deliver: (posts: unknown[]) => void): void;
+  holdLoop(hold: boolean): void;
+  identity(handle: number): number;
+  lease(handle: number, key: Key, ticket: number, refresh: number): number;
+  gate(handle: number, key: Key, ticket: number, kind: number, holdMs: number): number;
+  stable(handle: number, key: Key, ticket: number): [codec: number, value: Delivered] | undefined;
+  fill(
+    handle: number,
+    key: Key,
+    value: unknown,
+    kind: number,
+    codec: number,
+    expiry: number,
+    expiryMs: number,
+    idleTtl: number,
+    cost: number,
+    condition: number,
+    version: bigint,
+    token: number,
+  ): number;
+  endHold(handle: number, key: Key, token: number, how: number, error?: Uint8Array): number;
+  cancel(handle: number, key: Key, ticket: number): number;
 }
 
 /** The calls of this environment. */

@@ -2,6 +2,12 @@
 import { calls, type Key, type NativeCache, type NativeStats, native } from "../native.js";
 import { createCodec, receive, receiveBytes, type ValueCodec } from "./codec.js";
 import { type EventListener, type EventName, Events } from "./events.js";
+import { Gated } from "./gates/gated.js";
+import type { InTurnOptions } from "./gates/in-turn.js";
+import type { Loader } from "./gates/load.js";
+import type { LoadOptions } from "./gates/load-options.js";
+import type { StableOptions } from "./gates/stable.js";
+import type { Transform, UpsertOptions, UpsertResult } from "./gates/upsert.js";
 import { globTest } from "./glob.js";
 import { type Bytes, type CacheOptions, describe, parseMaxBytes, parseOptions } from "./options.js";
 import { header } from "./window.js";
@@ -78,6 +84,7 @@ export class Cache<V = unknown> {
   readonly #name: string | undefined;
   #handle: number;
   #events: Events | undefined;
+  #gated: Gated | undefined;
 
   /**
    * Creates a cache of its own.
@@ -329,6 +336,42 @@ export class Cache<V = unknown> {
     }
   }
 
+  /**
+   * The value, or what `load` returns; then it is stored. Of all callers in all threads one loads, the others wait for
+   * it. A value stored meanwhile wins; after a delete meanwhile the loaded value is handed out, but not stored. Errors of
+   * the loader reach every caller. `undefined` is handed out, but not stored. See docs/gates.md.
+   *
+   * @throws {TandemError} `Timeout`, `Overloaded`, `Closed`, `Deadlock` (called by the loader of the same key).
+   */
+  getOrSet<R extends V | undefined = V>(key: Key, load: Loader<V, R>, options?: LoadOptions): Promise<V | R> {
+    return this.#gates().getOrSet(key, load as Loader<unknown>, options) as Promise<V | R>;
+  }
+
+  /**
+   * Computes a new value from the current one, while no other upsert, insert, update or load of the key runs. Other
+   * keys are not held up. Any immediate change of the key (`set`, `delete`, `incr`, `clear`, ...) overtakes it.
+   *
+   * @throws {TandemError} `Preempted`, `Timeout`, `TransformFailed`, `TooLarge`, `Overloaded`, `Closed`, `Deadlock`.
+   */
+  upsert(key: Key, transform: Transform<V>, options?: UpsertOptions): Promise<UpsertResult> {
+    return this.#gates().upsert(key, transform as Transform<unknown>, options);
+  }
+
+  /** Stores in its turn, if the key is then absent. @throws {TandemError} `KeyExists`, and those of `set` and `upsert`. */
+  insert(key: Key, value: V, options?: InTurnOptions): Promise<void> {
+    return this.#gates().insert(key, value, options);
+  }
+
+  /** Stores in its turn, if the key is then there. @throws {TandemError} `KeyMissing`, and those of `set` and `upsert`. */
+  update(key: Key, value: V, options?: InTurnOptions): Promise<void> {
+    return this.#gates().update(key, value, options);
+  }
+
+  /** The value, once the key is there and no change of it is in flight or queued. No use. */
+  stable(key: Key, options?: StableOptions): Promise<V> {
+    return this.#gates().stable(key, options) as Promise<V>;
+  }
+
   /** Calls `listener` with batches of events, of changes by any thread, from now on. See {@link EventName}. */
   on(event: EventName, listener: EventListener): this {
     this.#events ??= new Events(this.#native);
@@ -344,6 +387,7 @@ export class Cache<V = unknown> {
 
   /** Gives the handle back; the memory goes with the last handle. Reads are misses then, writes are refused. */
   close(): void {
+    this.#gated?.close();
     this.#events?.close();
     this.#handle = CLOSED_HANDLE;
     this.#native.close();
@@ -364,6 +408,17 @@ export class Cache<V = unknown> {
     if (checked.ifVersion !== undefined) throw new TypeError("ifVersion is for set and setEntry");
     this.#tick();
     return writeWith(this.#handle, this.#codec, key, value, checked, condition);
+  }
+
+  #gates(): Gated {
+    this.#gated ??= new Gated({
+      handle: this.#handle,
+      codec: this.#codec,
+      get: (key) => this.get(key),
+      peek: (key) => this.peek(key),
+      now: () => this.#now(),
+    });
+    return this.#gated;
   }
 
   #now(): number {

@@ -137,11 +137,11 @@ export function receive(delivered: Delivered, codec: ValueCodec): unknown {
   if (delivered === null) {
     const length = header.length;
     if (header.kind !== Kind.Coded) return copyWindow(length);
-    checkCodec(codec);
+    checkCodec(codec, header.codec);
     return codec.decodeWindow(length);
   }
   if (!(delivered instanceof ArrayBuffer)) return delivered;
-  checkCodec(codec);
+  checkCodec(codec, header.codec);
   return codec.decode(Buffer.from(delivered));
 }
 
@@ -150,11 +150,18 @@ export function receiveBytes(delivered: Buffer | null | undefined): Buffer | und
   return delivered === null ? copyWindow(header.length) : delivered;
 }
 
-function checkCodec(codec: ValueCodec): void {
-  if (header.codec !== codec.id) {
+/** {@link receive} for a value that came by itself, with the id of its codec. */
+export function receiveApart(delivered: Delivered, codecId: number, codec: ValueCodec): unknown {
+  if (!(delivered instanceof ArrayBuffer)) return delivered;
+  checkCodec(codec, codecId);
+  return codec.decode(Buffer.from(delivered));
+}
+
+function checkCodec(codec: ValueCodec, codecId: number): void {
+  if (codecId !== codec.id) {
     throw new TandemError(
       "CodecMismatch",
-      `the value was written by codec ${header.codec} and this cache was opened with codec ${codec.id}: ` +
+      `the value was written by codec ${codecId} and this cache was opened with codec ${codec.id}: ` +
         "open it with the same codec in every thread",
     );
   }

@@ -64,6 +64,40 @@ export function writeWith(
   return write(Kind.Coded, encode(codec, value), codec.id);
 }
 
+/** A write that may have to wait: its value is encoded and its options are checked already. */
+export interface PreparedWrite {
+  readonly stored: unknown;
+  readonly kind: number;
+  readonly codecId: number;
+  readonly expiry: readonly [mode: number, ms: number];
+  readonly idleTtl: number;
+  readonly cost: number;
+  readonly condition: number;
+}
+
+/** Prepares a write; what the caller does to the value afterwards does not matter. */
+export function prepareWrite(codec: ValueCodec, value: unknown, options: SetOptions, condition: number): PreparedWrite {
+  const write = (kind: number, stored: unknown, codecId: number) => ({
+    stored,
+    kind,
+    codecId,
+    expiry: expiryOf(options),
+    idleTtl: duration("idleTtl", options.idleTtl) ?? Number.NaN,
+    cost: costOf(options.cost),
+    condition,
+  });
+  if (typeof value === "string") return write(Kind.Text, value, 0);
+  if (isStorableInteger(value)) return write(Kind.Integer, value, 0);
+  if (value instanceof Uint8Array) return write(Kind.Bytes, Buffer.from(value), 0);
+  return write(Kind.Coded, encode(codec, value), codec.id);
+}
+
+/** Ends the hold of `token` with a prepared write; says what became of it (`Filled` in `gates/ask.ts`). */
+export function fill(handle: number, key: Key, write: PreparedWrite, token: number): number {
+  const { stored, kind, codecId, expiry, idleTtl, cost, condition } = write;
+  return calls.fill(handle, key, stored, kind, codecId, expiry[0], expiry[1], idleTtl, cost, condition, 0n, token);
+}
+
 /** Stores a value that is no string, with default options. */
 export function writeOther(handle: number, codec: ValueCodec, key: Key, value: unknown): void {
   if (isStorableInteger(value)) calls.setInteger(handle, key, value);

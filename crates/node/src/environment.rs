@@ -9,15 +9,17 @@
 //!
 //! All of it is touched by the environment's own thread only, and no borrow is held across a call into JavaScript.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::ffi::c_void;
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use napi::sys;
 use tandem_engine::MAX_KEY_BYTES;
 
 use crate::failure::Failure;
+use crate::mailbox::Mailbox;
 use crate::registry::Handle;
 
 /// Bytes of a value that fit the window.
@@ -89,6 +91,8 @@ pub struct Environment {
     pub key: RefCell<Box<[u8]>>,
     /// Scratch for a string value of the current call.
     pub value: RefCell<Vec<u8>>,
+    /// Where outcomes of gates arrive; open once something may have to wait.
+    pub mailbox: OnceCell<Arc<Mailbox>>,
     window: NonNull<u8>,
     window_reference: sys::napi_ref,
     error_factory: Cell<sys::napi_ref>,
@@ -136,6 +140,7 @@ impl Environment {
             slots: Rc::default(),
             key: RefCell::new(vec![0; KEY_SCRATCH_BYTES].into_boxed_slice()),
             value: RefCell::new(vec![0; VALUE_SCRATCH_BYTES]),
+            mailbox: OnceCell::new(),
             window: NonNull::new(data.cast()).ok_or(Failure::Pending)?,
             window_reference: reference,
             error_factory: Cell::new(ptr::null_mut()),

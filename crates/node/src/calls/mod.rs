@@ -3,6 +3,7 @@
 
 mod argument;
 mod deliver;
+mod gated;
 mod read;
 mod remove;
 mod write;
@@ -107,9 +108,11 @@ macro_rules! calls {
 }
 use calls;
 
+type Callback = unsafe extern "C" fn(sys::napi_env, sys::napi_callback_info) -> sys::napi_value;
+
 /// Makes an object with one function per call, and the window. Their types are in `src/native.ts`.
 pub fn functions(env: sys::napi_env, state: &Environment) -> Outcome {
-    let table: [(&str, unsafe extern "C" fn(sys::napi_env, sys::napi_callback_info) -> sys::napi_value); 15] = [
+    let table: [(&str, Callback); 15] = [
         ("get", read::get),
         ("peek", read::peek),
         ("getBytes", read::get_bytes),
@@ -131,7 +134,7 @@ pub fn functions(env: sys::napi_env, state: &Environment) -> Outcome {
     // functions, and is only read through shared references.
     unsafe {
         check(sys::napi_create_object(env, &mut object))?;
-        for (name, callback) in table {
+        for (name, callback) in table.into_iter().chain(gated::TABLE) {
             let name = CString::new(name).expect("no NUL in a name");
             let data = ptr::from_ref(state).cast_mut().cast();
             let mut function = ptr::null_mut();

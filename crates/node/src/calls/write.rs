@@ -53,7 +53,7 @@ impl<const N: usize> Call<'_, N> {
     }
 
     /// Options of `setWith` from arguments 5 on: how expiry is meant, its ms, idle ttl, cost, condition, version.
-    fn write_options(&self) -> Result<WriteOptions, Failure> {
+    pub fn write_options(&self) -> Result<WriteOptions, Failure> {
         let expiry_ms = self.number(6)? as u64;
         let (idle_ttl, cost) = (self.number(7)?, self.number(8)?);
         Ok(WriteOptions {
