@@ -2,8 +2,10 @@
  * Packs both packages, installs them in an empty folder as a user would, with npm's defaults and no Rust in PATH, and
  * runs the README's first snippet and the command there, on this Node and on Node 24. Needs a build and the registry.
  */
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { runSnippet, snippetsOf } from "./snippets.js";
@@ -16,9 +18,11 @@ try {
   const [firstSnippet] = snippetsOf(readFileSync(join(root, "README.md"), "utf8"));
   for (const node of [process.execPath, installNode24(env)]) {
     runSnippet(firstSnippet, app, { node, env });
-    const version = execFileSync(node, [join(app, "node_modules/.bin/tandem"), "--version"], { env, encoding: "utf8" });
+    const command = join(app, "node_modules/.bin/tandem");
+    const version = execFileSync(node, [command, "--version"], { env, encoding: "utf8" });
     check(version === `${manifestOf(root).version}\n`, `tandem --version printed ${version}`);
-    done(`the README's first snippet and the command run on Node ${execFileSync(node, ["-p", "process.version"])}`);
+    await serve(node, command, env);
+    done(`the README's first snippet and a server run on Node ${execFileSync(node, ["-p", "process.version"])}`);
   }
 } catch (error) {
   process.stderr.write(`pack-and-install: ${error.message}\n`);
@@ -57,6 +61,24 @@ function install() {
   check(scripted.length === 0, `packages with install scripts: ${scripted.map(([name]) => name).join(", ")}`);
   done("they install without a warning, an install script or Rust");
   return { env, app };
+}
+
+/** Starts a server on a free port, talks to it, and stops it as a supervisor does. */
+async function serve(node, command, env) {
+  const server = spawn(node, [command, "worker", "--port", "0"], { env, stdio: ["ignore", "pipe", "inherit"] });
+  try {
+    const [line] = await once(server.stdout.setEncoding("utf8"), "data", { signal: AbortSignal.timeout(30_000) });
+    const port = Number(line.match(/ready on 127\.0\.0\.1:(\d+)/)?.[1]);
+    check(port > 0, `the server began with: ${line}`);
+    const client = connect({ host: "127.0.0.1", port }).setEncoding("utf8").end("PING\r\n");
+    const [reply] = await once(client, "data", { signal: AbortSignal.timeout(30_000) });
+    check(reply === "+PONG\r\n", `the server answered PING with: ${reply}`);
+    server.kill("SIGTERM");
+    const [code] = await once(server, "exit", { signal: AbortSignal.timeout(30_000) });
+    check(code === 0, `the server ended with ${code} after SIGTERM`);
+  } finally {
+    server.kill("SIGKILL");
+  }
 }
 
 /** Installs the package that ships Node 24's binary, which no script has to fetch, and returns the binary's path. */
