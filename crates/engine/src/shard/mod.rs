@@ -158,6 +158,8 @@ pub(crate) struct Shard {
     pub(crate) insist: bool,
     /// Number of evictions from which on compaction is considered again.
     next_compaction: u64,
+    /// Runs of compaction since the last segment that was won.
+    runs_in_vain: u32,
     /// No record expires before this.
     next_deadline: u64,
     /// Heap bytes charged for directories and policy tables.
@@ -187,6 +189,7 @@ impl Shard {
             writing: false,
             insist: false,
             next_compaction: 0,
+            runs_in_vain: 0,
             next_deadline: u64::MAX,
             charged: 0,
             shared,
