@@ -151,6 +151,9 @@ fn quit(context: &mut Context<'_>, _args: Args<'_>) {
 fn select(context: &mut Context<'_>, args: Args<'_>) {
     match parse_i64(&args[1]) {
         None => context.error(refusal::NOT_INTEGER),
+        Some(index) if i32::try_from(index).is_err() => {
+            context.error("ERR value is out of range, value must between -2147483648 and 2147483647");
+        }
         Some(index) => match u8::try_from(index) {
             Ok(db) if db < DATABASES => {
                 if db > 0 {
