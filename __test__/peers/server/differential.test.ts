@@ -96,6 +96,7 @@ describeWithPeer("redis-server", "random programs", () => {
     "*1\r\n$4\r\nPING\r\n*x\r\n",
     "*1\r\n:4\r\n",
     "*1\r\nPING\r\n",
+    "*1\r\n\xff4\r\n",
     "*1\r\n$-1\r\n",
     "*1\r\n$x\r\n",
     "*1\r\n$600000000\r\n",
@@ -117,7 +118,9 @@ describeWithPeer("redis-server", "random programs", () => {
     "*2\r\n$3\r\nGET\r\n$1\r\naXXQUIT\r\n",
   ])("raw bytes %j are answered alike", async (bytes) => {
     const [theirs, ours] = await Promise.all(
-      [redis, tandem].map(async ({ port }) => (await RawClient.connect(port)).sendAndDrain(bytes)),
+      [redis, tandem].map(async ({ port }) =>
+        (await RawClient.connect(port)).sendAndDrain(Buffer.from(bytes, "latin1")),
+      ),
     );
     expect(ours).toBe(theirs);
   });

@@ -193,8 +193,7 @@ fn hello(context: &mut Context<'_>, args: Args<'_>) {
             name = Some(&args[at + 1]);
             at += 2;
         } else {
-            let option = String::from_utf8_lossy(&args[at]);
-            return context.error(format_args!("ERR Syntax error in HELLO option '{option}'"));
+            return refusal::repeating(context, "ERR Syntax error in HELLO option '", &args[at], "'");
         }
     }
     if let Some(name) = name {
@@ -271,10 +270,7 @@ fn client_setinfo(context: &mut Context<'_>, args: Args<'_>) {
     let shown = match attribute.as_slice() {
         b"lib-name" => "lib-name",
         b"lib-ver" => "lib-ver",
-        _ => {
-            let option = String::from_utf8_lossy(&args[2]);
-            return context.error(format_args!("ERR Unrecognized option '{option}'"));
-        }
+        _ => return refusal::repeating(context, "ERR Unrecognized option '", &args[2], "'"),
     };
     if !is_name(&args[3]) {
         return context.error(format_args!("ERR {shown} cannot contain spaces, newlines or special characters."));

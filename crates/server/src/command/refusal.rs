@@ -44,7 +44,10 @@ pub(super) fn unknown_command(context: &mut Context<'_>, args: Args<'_>) {
         shown.extend_from_slice(shortened(argument, SHOWN_BYTES + 1 - shown.len()));
         shown.extend_from_slice(b"' ");
     }
-    raw_error(context, &[b"unknown command '", shortened(name, SHOWN_BYTES), b"', with args beginning with: ", &shown]);
+    raw_error(
+        context,
+        &[b"ERR unknown command '", shortened(name, SHOWN_BYTES), b"', with args beginning with: ", &shown],
+    );
 }
 
 /// No subcommand of this name.
@@ -52,7 +55,7 @@ pub(super) fn unknown_command(context: &mut Context<'_>, args: Args<'_>) {
 pub(super) fn unknown_subcommand(context: &mut Context<'_>, command: &Command, args: Args<'_>) {
     let container = command.name.to_uppercase();
     let name = shortened(&args[1], SHOWN_BYTES);
-    raw_error(context, &[b"unknown subcommand '", name, b"'. Try ", container.as_bytes(), b" HELP."]);
+    raw_error(context, &[b"ERR unknown subcommand '", name, b"'. Try ", container.as_bytes(), b" HELP."]);
 }
 
 /// Too few or too many arguments. `path` is the command, and the subcommand if there is one.
@@ -60,6 +63,12 @@ pub(super) fn unknown_subcommand(context: &mut Context<'_>, command: &Command, a
 pub(super) fn wrong_arity(context: &mut Context<'_>, path: &[&Command]) {
     let name = path.iter().map(|command| command.name).collect::<Vec<_>>().join("|");
     context.error(format_args!("ERR wrong number of arguments for '{name}' command"));
+}
+
+/// An error that repeats an argument between two texts; the first begins with the code.
+#[cold]
+pub(super) fn repeating(context: &mut Context<'_>, before: &str, argument: &[u8], after: &str) {
+    raw_error(context, &[before.as_bytes(), shortened(argument, usize::MAX), after.as_bytes()]);
 }
 
 /// The first bytes of an argument; a NUL ends it, as in C.
@@ -71,7 +80,7 @@ fn shortened(bytes: &[u8], limit: usize) -> &[u8] {
 /// An error line out of pieces which may be no text.
 fn raw_error(context: &mut Context<'_>, pieces: &[&[u8]]) {
     let out = context.output.bytes();
-    out.extend_from_slice(b"-ERR ");
+    out.push(b'-');
     let line_break = |byte| matches!(byte, b'\r' | b'\n');
     out.extend(pieces.iter().copied().flatten().map(|&byte| if line_break(byte) { b' ' } else { byte }));
     out.extend_from_slice(b"\r\n");
