@@ -773,9 +773,8 @@ if (
   }
 }
 
-const { NativeCache, NativeReplay, NativeServer, bind, nativeVersion } = nativeBinding
+const { NativeCache, NativeServer, bind, nativeVersion } = nativeBinding
 export { NativeCache }
-export { NativeReplay }
 export { NativeServer }
 export { bind }
 export { nativeVersion }

@@ -23,8 +23,6 @@ export type ErrorCode =
   | "VersionMismatch"
   | "CodecMismatch"
   | "CannotListen"
-  | "CannotConnect"
-  | "BadTrace"
   | "Internal"
   | "NativeUnavailable";
 

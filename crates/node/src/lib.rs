@@ -11,7 +11,6 @@ mod options;
 mod outcome;
 mod pin;
 mod registry;
-mod replay;
 mod server;
 mod structures;
 
