@@ -382,6 +382,22 @@ fn gates_are_charged_and_given_back() {
 }
 
 #[test]
+fn gates_take_a_quarter_of_the_memory_at_most() {
+    let bench = Bench::new();
+    let refused = (0..100_000_u64).find_map(|ticket| {
+        let request = Request { hold_ms: Some(30_000), ..bench.request(GateKind::Upsert, ticket) };
+        bench.cache.gate(&ticket.to_le_bytes(), request).err()
+    });
+    assert!(matches!(refused, Some(Error::Overloaded { .. })));
+    let stats = bench.cache.stats();
+    assert!(stats.gates > 1_000 && stats.bytes <= stats.max_bytes);
+    bench.cache.verify().unwrap();
+    bench.cache.clear();
+    assert_eq!(bench.cache.stats().gates, 0);
+    assert!(matches!(bench.lease(1), Lease::Won { .. }));
+}
+
+#[test]
 fn close_answers_every_waiter() {
     let bench = Bench::new();
     let token = bench.won(1);

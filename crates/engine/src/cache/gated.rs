@@ -72,6 +72,8 @@ pub enum Fill<'a> {
     Abandon,
 }
 
+/// Gates may take one part in so many of the cache's memory.
+const GATES_PART: u64 = 4;
 /// Longest error of a loader in bytes.
 const MAX_FAILURE_BYTES: usize = 64 << 10;
 
@@ -80,7 +82,8 @@ impl Cache {
     /// once exactly one wins. Not a use, and counts no hit or miss.
     ///
     /// # Errors
-    /// [`Error::KeyTooLong`], [`Error::Overloaded`] beyond the limits of waiters, [`Error::Closed`].
+    /// [`Error::KeyTooLong`], [`Error::Overloaded`] beyond 16,384 waiters of the key, or when gates take a quarter
+    /// of the cache's memory; [`Error::Closed`].
     pub fn lease(&self, key: &[u8], request: Request, mode: LeaseMode) -> Result<Lease> {
         self.ask(key, |shard, hash, effects| {
             match mode {
@@ -236,6 +239,9 @@ impl Cache {
         self.check_open()?;
         if key.len() > crate::MAX_KEY_BYTES {
             return Err(Error::KeyTooLong { bytes: key.len() });
+        }
+        if self.shared.gate_bytes.load(Ordering::Relaxed) >= self.shared.budget.max() / GATES_PART {
+            return Err(Error::Overloaded { what: "too many operations wait for keys" });
         }
         let answer = self.change(key, |shard, hash, effects| {
             let answer = f(shard, hash, effects);

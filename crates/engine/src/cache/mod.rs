@@ -135,6 +135,7 @@ impl Cache {
             directories: parking_lot::Mutex::default(),
             ring: crate::events::Ring::default(),
             gates: AtomicU64::new(0),
+            gate_bytes: AtomicU64::new(0),
             started: Instant::now(),
             entries: AtomicU64::new(0),
             cost: AtomicU64::new(0),

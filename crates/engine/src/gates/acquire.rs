@@ -22,16 +22,13 @@ impl Gates {
     /// a miss (or to refresh), a stable wait only where the key is absent or not quiet.
     ///
     /// # Errors
-    /// [`Error::Overloaded`] beyond the limits, [`Error::Closed`] after [`Gates::close`].
+    /// [`Error::Overloaded`] beyond the limit of the key, [`Error::Closed`] after [`Gates::close`].
     pub fn acquire(&mut self, key: &[u8], request: Request, now_ms: u64) -> Result<Acquired> {
         if self.closed {
             return Err(Error::Closed);
         }
-        if self.ledger.tickets >= self.limits.total {
-            return Err(Error::Overloaded { what: "too many operations wait for keys" });
-        }
         match self.gates.get_mut(key) {
-            Some(gate) if gate.tickets() >= self.limits.per_key => {
+            Some(gate) if gate.tickets() >= self.per_key => {
                 return Err(Error::Overloaded { what: "too many operations wait for this key" });
             }
             Some(_) => {}

@@ -44,37 +44,27 @@ use ledger::Ledger;
 pub use preempt::Overtaking;
 pub use request::{GateKind, Request};
 
-/// Bounds on the gates of one shard. A request beyond them is refused as `Overloaded`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct GateLimits {
-    /// Holders and waiters of one key.
-    pub per_key: usize,
-    /// Holders and waiters of all keys of the shard.
-    pub total: usize,
-}
-
-impl Default for GateLimits {
-    fn default() -> Self {
-        Self { per_key: 16_384, total: 65_536 }
-    }
-}
+/// Most holders and waiters of one key unless told otherwise. How many there may be in all is for the cache to say,
+/// by the memory they take ([`Gates::bytes`]).
+pub const DEFAULT_PER_KEY: usize = 16_384;
 
 /// The gates of one shard.
 pub struct Gates {
     gates: HashMap<Arc<[u8]>, Gate, RandomState>,
     ledger: Ledger,
-    limits: GateLimits,
+    per_key: usize,
     closed: bool,
 }
 
 impl Gates {
     /// No gates yet; allocates nothing. Tokens are `first_token`, `first_token + step`, and so on: with the shard's
     /// number (counted from 1) and the number of shards they are unique in a cache, and never 0.
-    pub fn new(first_token: u64, step: u64, limits: GateLimits) -> Self {
+    /// A key may have `per_key` holders and waiters.
+    pub fn new(first_token: u64, step: u64, per_key: usize) -> Self {
         Self {
             gates: HashMap::with_hasher(RandomState::default()),
             ledger: Ledger::new(first_token, step),
-            limits,
+            per_key,
             closed: false,
         }
     }

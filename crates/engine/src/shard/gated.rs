@@ -151,6 +151,7 @@ impl Shard {
         } else {
             self.shared.budget.release(self.gates_charged - bytes);
         }
+        self.shared.gate_bytes.fetch_add(bytes.wrapping_sub(self.gates_charged), Ordering::Relaxed);
         self.gates_charged = bytes;
         let gates = self.gates.len() as u64;
         self.shared.gates.fetch_add(gates.wrapping_sub(self.gates_counted), Ordering::Relaxed);

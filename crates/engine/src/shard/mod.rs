@@ -17,7 +17,7 @@ use crate::LargeValue;
 use crate::error::{Error, Result};
 use crate::events::{Change, ChangeKind, OldValue, Ring};
 use crate::eviction::{Eviction, Policy};
-use crate::gates::{GateLimits, Gates};
+use crate::gates::{DEFAULT_PER_KEY, Gates};
 use crate::index::{Directory, Index, Position, Retired};
 use crate::log::{Bound, Log};
 use crate::memory::{Budget, LargeSpace, NONE, Pages, Segments, prefetch};
@@ -43,8 +43,9 @@ pub(crate) struct Shared {
     /// Directories that are not in use; see [`Directory`].
     pub(crate) directories: Mutex<Vec<Directory>>,
     pub(crate) ring: Ring,
-    /// Keys with a gate in all shards.
+    /// Keys with a gate in all shards, and the bytes charged for them.
     pub(crate) gates: AtomicU64,
+    pub(crate) gate_bytes: AtomicU64,
     /// Where the clock of the gates' deadlines begins.
     pub(crate) started: Instant,
     /// Entries and cost of all shards; kept only where `max_entries` or `max_cost` is set.
@@ -175,7 +176,7 @@ impl Shard {
             log: Log::new(Arc::clone(&shared.segments)),
             policy: Policy::new(shared.options.policy),
             counters: Counters::default(),
-            gates: Gates::new(number as u64 + 1, shared.loads.len() as u64, GateLimits::default()),
+            gates: Gates::new(number as u64 + 1, shared.loads.len() as u64, DEFAULT_PER_KEY),
             gates_charged: 0,
             gates_counted: 0,
             filling: false,

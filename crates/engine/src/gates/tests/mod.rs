@@ -31,11 +31,11 @@ const KEY: &[u8] = b"key";
 
 impl Bench {
     fn new() -> Self {
-        Self::with_limits(GateLimits::default())
+        Self::with_limit(DEFAULT_PER_KEY)
     }
 
-    fn with_limits(limits: GateLimits) -> Self {
-        Self { gates: Gates::new(1, 1, limits), posts: Arc::default(), now_ms: 1_000 }
+    fn with_limit(per_key: usize) -> Self {
+        Self { gates: Gates::new(1, 1, per_key), posts: Arc::default(), now_ms: 1_000 }
     }
 
     fn request(&self, kind: GateKind, owner: u64, ticket: u64, hold_ms: Option<u64>) -> Request {
@@ -45,7 +45,7 @@ impl Bench {
     /// Asks for [`KEY`] as the owner of the same number, without a deadline.
     fn ask(&mut self, kind: GateKind, ticket: u64) -> Acquired {
         let request = self.request(kind, ticket, ticket, None);
-        self.gates.acquire(KEY, request, self.now_ms).expect("within the limits")
+        self.gates.acquire(KEY, request, self.now_ms).expect("within the limit")
     }
 
     /// Asks for [`KEY`] and must get it at once.
