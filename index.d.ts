@@ -50,6 +50,18 @@ export declare class NativeCache {
   close(): void
 }
 
+/** A replay that runs. Dropping it ends the replay. */
+export declare class NativeReplay {
+  /** Starts a replay. */
+  static start(settings: ReplaySettings): NativeReplay
+  /** How far the replay is. */
+  progress(): NativeReplayProgress
+  /** The figures of the replay, or its failure. Waits for its end; answers once. */
+  result(): NativeReplayReport
+  /** Asks the replay to end soon; `result` then reports that it was cancelled. */
+  cancel(): void
+}
+
 /** A running server. It has a claim of its own on the cache, which stays open until the server has stopped. */
 export declare class NativeServer {
   /** Listens and starts the event loops; on return clients can connect. */
@@ -134,6 +146,50 @@ export interface NativeChange {
   oldCodec: number
 }
 
+/** How far a replay is. */
+export interface NativeReplayProgress {
+  /** Requests done. */
+  requests: number
+  /** Hits among them. */
+  hits: number
+  /** Bytes of the file that were read. */
+  bytesRead: number
+  /** Length of the file. */
+  bytesTotal: number
+  /** Whether `result` answers without waiting. */
+  finished: boolean
+}
+
+/** Figures of a replay. */
+export interface NativeReplayReport {
+  /** Requests of the trace. */
+  requests: number
+  /** Reads among them. */
+  gets: number
+  /** Reads that found the object. */
+  hits: number
+  /** Hits among reads, 0 to 1. */
+  hitRatio: number
+  /** Bytes hit among bytes asked for, 0 to 1. */
+  byteHitRatio: number
+  /** Objects that were not stored because they do not fit into the whole cache. */
+  refused: number
+  /** Entries at the end. */
+  entries?: number
+  /** Entries evicted; of a server, since it started. */
+  evictions?: number
+  /** Seconds the replay took, reading the trace included. */
+  seconds: number
+  /** Requests a second. */
+  requestsPerSecond: number
+  /** What the cache occupies at the end, by its own account. */
+  cacheBytes?: number
+  /** Resident memory at the end of the process that holds the cache. */
+  rssBytes?: number
+  /** The cache's bytes over its entries. */
+  bytesPerEntry?: number
+}
+
 /** Counters of a server. */
 export interface NativeServerStats {
   /** Connections open now. */
@@ -200,6 +256,30 @@ export interface NativeStats {
 
 /** Version of the native binary; equal to the package's version. */
 export declare function nativeVersion(): string
+
+/** What to replay against what; complete and validated by `src/replay/options.ts`. */
+export interface ReplaySettings {
+  /** The trace file. */
+  path: string
+  /** Name of its format. */
+  format: string
+  /** `host:port` of a server; absent for an embedded cache, which needs one of the bounds. */
+  server?: string
+  /** Bound on the number of entries. */
+  maxEntries?: number
+  /** Bound on all memory in bytes. */
+  maxBytes?: number
+  /** Bound on the sum of object sizes. */
+  maxCost?: number
+  /** Exact LRU instead of the default policy. */
+  lru: boolean
+  /** Number of shards. */
+  shards?: number
+  /** Seed of the payloads and the key hash. */
+  seed: number
+  /** Size of objects whose size the trace does not say. */
+  payloadBytes: number
+}
 
 /** A step of a scan. */
 export interface ScanPage {

@@ -773,8 +773,9 @@ if (
   }
 }
 
-const { NativeCache, NativeServer, bind, nativeVersion } = nativeBinding
+const { NativeCache, NativeReplay, NativeServer, bind, nativeVersion } = nativeBinding
 export { NativeCache }
+export { NativeReplay }
 export { NativeServer }
 export { bind }
 export { nativeVersion }

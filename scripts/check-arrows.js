@@ -29,10 +29,11 @@ const parts = {
   native: ["errors"],
   cache: [...leaves, "native"],
   lru: core,
+  replay: core,
   worker: core,
   replication: [...core, "worker"],
   orchestrator: [...core, "worker", "replication"],
-  cli: [...core, "worker", "replication", "orchestrator", "client"],
+  cli: [...core, "replay", "worker", "replication", "orchestrator", "client"],
   dashboard: [...core, "worker", "replication", "orchestrator"],
   // Loads without the native binding: a remote-only user needs no binary.
   client: leaves,

@@ -23,6 +23,8 @@ export type ErrorCode =
   | "VersionMismatch"
   | "CodecMismatch"
   | "CannotListen"
+  | "CannotConnect"
+  | "BadTrace"
   | "Internal"
   | "NativeUnavailable";
 

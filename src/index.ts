@@ -17,5 +17,7 @@ export type { Bytes, CacheOptions } from "./cache/options.js";
 export type { SetOptions } from "./cache/write.js";
 export { type ErrorCode, TandemError } from "./errors.js";
 export type { Key } from "./native.js";
+export type { ReplayOptions, ReplayProgress, TraceFormat } from "./replay/options.js";
+export { type ReplayReport, replay } from "./replay/replay.js";
 export type { ListenOptions } from "./worker/options.js";
 export { Worker, type WorkerOptions, type WorkerStats } from "./worker/worker.js";

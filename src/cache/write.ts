@@ -172,7 +172,8 @@ function timestamp(value: unknown): number {
   return value;
 }
 
-function costOf(cost: unknown): number {
+/** A cost as native code takes it; NaN for none. */
+export function costOf(cost: unknown): number {
   if (cost === undefined) return Number.NaN;
   if (typeof cost !== "number") throw new TypeError(`cost must be a number; got ${describe(cost)}`);
   if (!Number.isSafeInteger(cost) || cost < 1) {

@@ -41,5 +41,7 @@ pub use value::{Condition, Expiry, Found, Kind, LargeValue, NewValue, ReadMode, 
 pub const MAX_KEY_BYTES: usize = 65_535;
 /// Upper limit of `Options::max_value_bytes`: 256 MiB less one byte, the width of the record's length field.
 pub const MAX_VALUE_BYTES: u64 = (1 << 28) - 1;
+/// Longest idle ttl, 24 days: half the range of the 32 bits in which a record keeps its last use.
+pub const MAX_IDLE_TTL_MS: u64 = 1 << 31;
 /// Smallest `Options::max_bytes`.
 pub const MIN_CACHE_BYTES: u64 = 1 << 20;

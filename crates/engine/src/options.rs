@@ -102,8 +102,10 @@ impl Options {
         if self.default_ttl_ms == Some(0) {
             return bad("ttl", "0 is not allowed; leave it out for no expiry".into());
         }
-        if self.default_idle_ttl_ms == Some(0) {
-            return bad("idleTtl", "0 is not allowed; leave it out for none".into());
+        if let Some(idle) = self.default_idle_ttl_ms
+            && (idle == 0 || idle > crate::MAX_IDLE_TTL_MS)
+        {
+            return bad("idleTtl", format!("{idle} ms is outside 1 to {}", crate::MAX_IDLE_TTL_MS));
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use napi::bindgen_prelude::{BigInt, Buffer, Either, Env, Null, Uint8Array};
+use napi::bindgen_prelude::{BigInt, Buffer, Either, Env, Uint8Array};
 use napi_derive::napi;
 use tandem_engine::{ChangeKind, Condition, Error, ScanEntry, Stats};
 
@@ -264,14 +264,11 @@ impl NativeCache {
     pub fn keys_by_recency(
         &self,
         env: Env,
-        #[napi(ts_arg_type = "string | Uint8Array | null")] after: Either<Key, Null>,
+        #[napi(ts_arg_type = "string | Uint8Array | null")] after: Option<Key>,
         limit: u32,
         newest_first: bool,
     ) -> napi::Result<Vec<KeyOut>> {
-        let after = match &after {
-            Either::A(key) => Some(key.0.as_slice()),
-            Either::B(_) => None,
-        };
+        let after = after.as_ref().map(|key| key.0.as_slice());
         self.with(env, |handle| {
             let keys = handle.engine.keys_by_recency(after, limit.min(PAGE_LIMIT) as usize, newest_first);
             Ok(keys.into_iter().map(key_out).collect())

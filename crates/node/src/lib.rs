@@ -11,6 +11,7 @@ mod options;
 mod outcome;
 mod pin;
 mod registry;
+mod replay;
 mod server;
 mod structures;
 

@@ -123,7 +123,9 @@ fn scan_refuses_what_redis_refuses() {
     let running = start();
     running.connect().expect(&[
         ("SCAN x", "-ERR invalid cursor\r\n"),
-        ("SCAN -1", "-ERR invalid cursor\r\n"),
+        ("SCAN -", "-ERR invalid cursor\r\n"),
+        ("SCAN 18446744073709551616", "-ERR invalid cursor\r\n"),
+        ("SCAN ''", "*2\r\n$1\r\n0\r\n*0\r\n"),
         ("SCAN 0 COUNT 0", "-ERR syntax error\r\n"),
         ("SCAN 0 COUNT x", "-ERR value is not an integer or out of range\r\n"),
         ("SCAN 0 MATCH", "-ERR syntax error\r\n"),

@@ -139,6 +139,18 @@ impl fmt::Display for ProtocolError {
 
 impl std::error::Error for ProtocolError {}
 
+impl ProtocolError {
+    /// Appends the error as a reply. The byte that was found instead of `$` is shown as it is, be it text or not.
+    pub fn reply(&self, out: &mut Vec<u8>) {
+        crate::reply::error(out, format_args!("ERR {self}"));
+        if let Self::ExpectedBulk(byte @ 0x80..) = self {
+            let shown = char::from(*byte).len_utf8();
+            let end = out.len() - "'\r\n".len();
+            out.splice(end - shown..end, [*byte]);
+        }
+    }
+}
+
 /// Parses one request after the other from the front of a buffer.
 ///
 /// The caller hands in the same bytes again, with more at the end, until a request is complete; then it reads

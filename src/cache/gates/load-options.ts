@@ -1,6 +1,6 @@
 /** Options of `getOrSet`, checked where they enter. */
 import { describe } from "../options.js";
-import { duration } from "../write.js";
+import { costOf, duration } from "../write.js";
 
 /** Options of `getOrSet`. Times are whole numbers of milliseconds, at least 1. */
 export interface LoadOptions {
@@ -72,6 +72,7 @@ export function parseLoadOptions(options: LoadOptions | undefined): ParsedLoadOp
   const { ttl, earlyRefresh, softTimeout } = options;
   if (ttl !== Number.POSITIVE_INFINITY) duration("ttl", ttl);
   const grace = duration("grace", options.grace) ?? 0;
+  costOf(options.cost);
   const hasTtl = ttl !== undefined && ttl !== Number.POSITIVE_INFINITY;
   if (grace > 0 && !hasTtl) throw new TypeError("grace needs a ttl: it says how long a value is kept beyond it");
   if (softTimeout !== undefined && grace === 0) {
@@ -121,5 +122,5 @@ function parseEarlyRefresh(share: unknown, ttl: number | undefined): number {
   if (typeof share !== "number") throw new TypeError(`earlyRefresh must be a number; got ${describe(share)}`);
   if (!(share > 0 && share < 1)) throw new RangeError(`earlyRefresh must be above 0 and below 1; got ${share}`);
   if (ttl === undefined) throw new TypeError("earlyRefresh needs a ttl: it is a share of it");
-  return ttl * (1 - share);
+  return ttl - Math.round(ttl * share);
 }

@@ -93,9 +93,9 @@ fn default_shards(options: &Options) -> usize {
     1 << wanted.ilog2()
 }
 
-/// Segments are 1/64 of a shard's part, from 16 to 128 KiB.
+/// Segments are 1/128 of a shard's part, from 16 to 128 KiB.
 fn segment_bytes(options: &Options, shards: usize) -> u32 {
-    let part = options.max_bytes / shards as u64 / 64;
+    let part = options.max_bytes / shards as u64 / 128;
     1 << part.clamp(16 << 10, 128 << 10).ilog2()
 }
 

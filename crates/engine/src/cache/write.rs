@@ -75,7 +75,7 @@ impl Cache {
 
     /// Largest record in bytes that goes into the log; anything above keeps its value outside.
     fn inline_limit(&self) -> usize {
-        (self.shared.segments.segment_bytes() / 8) as usize
+        (self.shared.segments.segment_bytes() / 4) as usize
     }
 
     /// Prepares a write outside the lock and runs `step` with it until it is done.

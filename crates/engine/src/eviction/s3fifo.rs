@@ -77,8 +77,9 @@ impl Eviction for S3Fifo {
             let Some(address) = log.oldest(queue) else { continue };
             let uses = log.record(address).uses();
             if address == protect {
-                if log.queues[SMALL].entries + log.queues[MAIN].entries == 1 {
-                    return Verdict::Nothing;
+                if log.queues[queue].entries == 1 {
+                    // Nothing else is in this queue: moving the record would not bring up another candidate.
+                    continue;
                 }
                 return Verdict::Move { address, queue, uses };
             }

@@ -196,6 +196,33 @@ impl Segments {
         self.free_count.store(state.free.len() as u64, Ordering::Relaxed);
     }
 
+    /// Whether the bound holds.
+    pub(crate) fn used_fits(&self) -> bool {
+        self.budget.used() <= self.budget.max()
+    }
+
+    /// Gives up to `count` free segments back to the system; false if there is none.
+    pub(crate) fn shed_some(&self, count: usize) -> bool {
+        let mut state = self.state.lock();
+        let before = state.free.len();
+        for _ in 0..count.min(before) {
+            self.decommit_one(&mut state);
+        }
+        before > 0
+    }
+
+    fn decommit_one(&self, state: &mut State) -> bool {
+        let Some(segment) = state.free.pop() else { return false };
+        self.free_count.store(state.free.len() as u64, Ordering::Relaxed);
+        // SAFETY: the segment is free, so nobody relies on its bytes.
+        unsafe {
+            self.region.decommit((segment as usize) << self.segment_shift, self.segment_bytes as usize);
+        }
+        state.decommitted.push(segment);
+        self.budget.release(u64::from(self.segment_bytes));
+        true
+    }
+
     /// Gives free segments back to the system until `bytes` are available beyond the reserve (or none is left).
     /// Returns whether they are.
     pub(crate) fn shed(&self, bytes: u64, keep_reserve: bool) -> bool {
@@ -207,14 +234,9 @@ impl Segments {
             if self.budget.used().saturating_add(bytes).saturating_add(spare) <= self.budget.max() {
                 return true;
             }
-            let Some(segment) = state.free.pop() else { return false };
-            self.free_count.store(free - 1, Ordering::Relaxed);
-            // SAFETY: the segment is free, so nobody refers to its bytes.
-            unsafe {
-                self.region.decommit((segment as usize) << self.segment_shift, self.segment_bytes as usize);
+            if !self.decommit_one(&mut state) {
+                return false;
             }
-            state.decommitted.push(segment);
-            self.budget.release(u64::from(self.segment_bytes));
         }
     }
 }

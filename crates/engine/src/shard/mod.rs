@@ -32,6 +32,9 @@ pub(crate) use read::{Stored, describe, stored};
 pub(crate) use view::View;
 pub(crate) use write::{Step, Write};
 
+/// Cleared indexes a shard keeps for the background work to take apart.
+const MAX_OLD_INDEXES: usize = 2;
+
 /// What the shards of a cache share.
 pub(crate) struct Shared {
     pub(crate) options: Options,
@@ -159,6 +162,8 @@ pub(crate) struct Shard {
     pub(crate) insist: bool,
     /// Number of evictions from which on compaction is considered again.
     next_compaction: u64,
+    /// Runs of compaction since the last segment that was won.
+    runs_in_vain: u32,
     /// No record expires before this.
     next_deadline: u64,
     /// Heap bytes charged for directories and policy tables.
@@ -188,6 +193,7 @@ impl Shard {
             writing: false,
             insist: false,
             next_compaction: 0,
+            runs_in_vain: 0,
             next_deadline: u64::MAX,
             charged: 0,
             shared,
@@ -359,6 +365,10 @@ impl Shard {
     /// # Errors
     /// [`Error::OutOfMemory`] where there is no address space for another index; nothing has changed.
     pub(crate) fn clear(&mut self, kind: ChangeKind, effects: &mut Effects) -> Result<()> {
+        // Whoever clears faster than the background work buries does some of that work; else pages would run out.
+        while self.old_indexes.len() >= MAX_OLD_INDEXES {
+            self.bury_some(effects);
+        }
         let skip_bits = self.shared.loads.len().trailing_zeros();
         let spare = self.shared.directories.lock().pop().map_or_else(Directory::reserve, Ok)?;
         let empty = Index::new(Arc::clone(&self.shared.pages), spare, skip_bits)

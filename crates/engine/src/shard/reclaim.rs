@@ -15,6 +15,9 @@ const MOVES_A_STEP: u32 = 64;
 /// everywhere, so compaction pays from a higher share on.
 const DEAD_PERCENT_IN_LOG_ORDER: u64 = 8;
 const DEAD_PERCENT_LRU: u64 = 14;
+/// Runs of compaction that may pass before a segment is won: long records do not fill the ends of segments, so a
+/// run can fall short. After so many, eviction takes over, which always wins.
+const RUNS_IN_VAIN: u32 = 16;
 /// Evictions between two looks for a run of compaction that pays, where the last look found none.
 const EVICTIONS_BETWEEN_LOOKS: u64 = 256;
 
@@ -47,7 +50,11 @@ impl Shard {
     /// Makes sure that `bytes` can be appended to `queue`.
     pub(super) fn ensure_space(&mut self, queue: usize, bytes: u32, effects: &mut Effects) -> Result<Step<()>> {
         loop {
-            if self.log.has_room(queue, bytes) || self.log.open(queue, Purpose::Append) {
+            if self.log.has_room(queue, bytes) {
+                return Ok(Step::Done(()));
+            }
+            if self.log.open(queue, Purpose::Append) {
+                self.runs_in_vain = 0;
                 return Ok(Step::Done(()));
             }
             if effects.returning >= u64::from(self.shared.segments.segment_bytes()) {
@@ -139,7 +146,13 @@ impl Shard {
 
     /// One step of compaction. False if there is nothing (more) to win.
     fn compact(&mut self, effects: &mut Effects) -> bool {
-        let Some(run) = self.log.compaction.or_else(|| self.begin_compaction()) else {
+        if self.log.compaction.is_none() {
+            self.runs_in_vain += 1;
+        }
+        let run = self.log.compaction.or_else(|| self.begin_compaction());
+        let Some(run) = run.filter(|_| self.runs_in_vain <= RUNS_IN_VAIN) else {
+            self.log.compaction = None;
+            self.runs_in_vain = 0;
             self.next_compaction = self.counters.evictions + EVICTIONS_BETWEEN_LOOKS;
             return false;
         };

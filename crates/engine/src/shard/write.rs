@@ -284,7 +284,7 @@ impl Shard {
         self.index.position_of(hash, address).expect("a live record is in the index")
     }
 
-    /// Adds to a small integer record in place. `None` where that is not what is stored: the slow way decides.
+    /// Adds to an integer inside its record. `None` where that is not what is stored: the slow way decides.
     pub(crate) fn incr_in_place(
         &mut self,
         hash: u64,
@@ -295,7 +295,7 @@ impl Shard {
         self.begin_write();
         let Some(address) = self.lookup(hash, key, effects) else { return Ok(None) };
         let record = self.log.record(address);
-        if record.kind() != Kind::Integer {
+        if record.kind() != Kind::Integer || record.has_flag(flag::LARGE) {
             return Ok(None);
         }
         let old = i64::from_le_bytes(record.inline_value().try_into().expect("integers have eight bytes"));
@@ -304,6 +304,9 @@ impl Shard {
         self.publish(ChangeKind::Replaced, record, version, effects);
         record.set_integer(new);
         record.set_version(version);
+        if record.has_field(field::IDLE) {
+            record.restart_idle(self.shared.now_ms());
+        }
         self.policy.used(&mut self.log, address);
         self.counters.sets += 1;
         self.overtake(key, Overtaking::Stored, effects);

@@ -151,6 +151,9 @@ fn quit(context: &mut Context<'_>, _args: Args<'_>) {
 fn select(context: &mut Context<'_>, args: Args<'_>) {
     match parse_i64(&args[1]) {
         None => context.error(refusal::NOT_INTEGER),
+        Some(index) if i32::try_from(index).is_err() => {
+            context.error("ERR value is out of range, value must between -2147483648 and 2147483647");
+        }
         Some(index) => match u8::try_from(index) {
             Ok(db) if db < DATABASES => {
                 if db > 0 {
@@ -190,8 +193,7 @@ fn hello(context: &mut Context<'_>, args: Args<'_>) {
             name = Some(&args[at + 1]);
             at += 2;
         } else {
-            let option = String::from_utf8_lossy(&args[at]);
-            return context.error(format_args!("ERR Syntax error in HELLO option '{option}'"));
+            return refusal::repeating(context, "ERR Syntax error in HELLO option '", &args[at], "'");
         }
     }
     if let Some(name) = name {
@@ -268,10 +270,7 @@ fn client_setinfo(context: &mut Context<'_>, args: Args<'_>) {
     let shown = match attribute.as_slice() {
         b"lib-name" => "lib-name",
         b"lib-ver" => "lib-ver",
-        _ => {
-            let option = String::from_utf8_lossy(&args[2]);
-            return context.error(format_args!("ERR Unrecognized option '{option}'"));
-        }
+        _ => return refusal::repeating(context, "ERR Unrecognized option '", &args[2], "'"),
     };
     if !is_name(&args[3]) {
         return context.error(format_args!("ERR {shown} cannot contain spaces, newlines or special characters."));

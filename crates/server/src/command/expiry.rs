@@ -91,7 +91,8 @@ struct Rules {
 }
 
 impl Rules {
-    fn parse(args: Args<'_>) -> Result<Self, String> {
+    /// Parses the options; without a result the client has been told what is wrong with them.
+    fn parse(context: &mut Context<'_>, args: Args<'_>) -> Option<Self> {
         let mut rules = Self::default();
         for option in args.iter() {
             match option.to_ascii_lowercase().as_slice() {
@@ -99,16 +100,21 @@ impl Rules {
                 b"xx" => rules.xx = true,
                 b"gt" => rules.gt = true,
                 b"lt" => rules.lt = true,
-                _ => return Err(format!("ERR Unsupported option {}", String::from_utf8_lossy(option))),
+                _ => {
+                    refusal::repeating(context, "ERR Unsupported option ", option, "");
+                    return None;
+                }
             }
         }
         if rules.nx && (rules.xx || rules.gt || rules.lt) {
-            return Err("ERR NX and XX, GT or LT options at the same time are not compatible".into());
+            context.error("ERR NX and XX, GT or LT options at the same time are not compatible");
+            return None;
         }
         if rules.gt && rules.lt {
-            return Err("ERR GT and LT options at the same time are not compatible".into());
+            context.error("ERR GT and LT options at the same time are not compatible");
+            return None;
         }
-        Ok(rules)
+        Some(rules)
     }
 
     fn any(&self) -> bool {
@@ -124,10 +130,7 @@ impl Rules {
 }
 
 fn expire(context: &mut Context<'_>, args: Args<'_>, name: &str, unit: TimeUnit) {
-    let rules = match Rules::parse(args.skip(3)) {
-        Ok(rules) => rules,
-        Err(message) => return context.error(message),
-    };
+    let Some(rules) = Rules::parse(context, args.skip(3)) else { return };
     let Some(number) = parse_i64(&args[2]) else { return context.error(refusal::NOT_INTEGER) };
     let Some(moment) = unit.moment(number, context.server.now_ms()) else {
         return context.error(format_args!("ERR invalid expire time in '{name}' command"));

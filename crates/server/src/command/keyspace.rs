@@ -7,7 +7,7 @@ use tandem_wire::number::parse_i64;
 use tandem_wire::{Args, reply};
 
 use super::keys::{BASE, type_name};
-use super::{Category, Command, Context, Flag, Group, Keys, refusal};
+use super::{Category, Command, Context, Flag, Group, Keys, parse, refusal};
 use crate::database::split;
 use crate::glob;
 
@@ -112,9 +112,7 @@ impl<'a> ScanOptions<'a> {
 }
 
 fn scan(context: &mut Context<'_>, args: Args<'_>) {
-    let Some(mut cursor) = std::str::from_utf8(&args[1]).ok().and_then(|text| text.parse::<u64>().ok()) else {
-        return context.error("ERR invalid cursor");
-    };
+    let Some(mut cursor) = parse::cursor(&args[1]) else { return context.error("ERR invalid cursor") };
     let rest = args.skip(2);
     let options = match ScanOptions::parse(&rest) {
         Ok(options) => options,

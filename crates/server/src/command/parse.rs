@@ -1,7 +1,10 @@
 //! Arguments that several commands have in common.
 
-use tandem_engine::Expiry;
+use tandem_engine::{Condition, Expiry};
+use tandem_wire::Args;
 use tandem_wire::number::parse_i64;
+
+use super::refusal;
 
 /// A time option: its unit, and whether it counts from now or from the Unix epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,11 +42,86 @@ pub(super) enum BadExpiry {
 }
 
 /// An expiry for `SET` and `GETEX`, which take no time that has passed by its very sign.
-pub(super) fn positive_expiry(unit: TimeUnit, text: &[u8], now_ms: u64) -> Result<Expiry, BadExpiry> {
+fn positive_expiry(unit: TimeUnit, text: &[u8], now_ms: u64) -> Result<Expiry, BadExpiry> {
     let number = parse_i64(text).ok_or(BadExpiry::NotInteger)?;
     if number <= 0 {
         return Err(BadExpiry::OutOfRange);
     }
     let moment = unit.moment(number, now_ms).ok_or(BadExpiry::OutOfRange)?;
     Ok(Expiry::At(moment as u64))
+}
+
+/// The options that `SET` and `GETEX` choose from.
+#[derive(Debug, Default)]
+pub(super) struct StringOptions<'a> {
+    pub condition: Condition,
+    /// Answer with the old value.
+    pub get: bool,
+    pub keep_ttl: bool,
+    pub persist: bool,
+    /// The last time given; only one unit may be.
+    pub time: Option<(TimeUnit, &'a [u8])>,
+}
+
+impl<'a> StringOptions<'a> {
+    /// Parses the options of `SET`, or those of `GETEX` if `set` is false. `Err` is the answer to a client that got
+    /// them wrong.
+    pub fn parse(args: &'a Args<'a>, set: bool) -> Result<Self, &'static str> {
+        let mut options = Self::default();
+        let mut at = 0;
+        while at < args.len() {
+            let name = &args[at];
+            let is = |option: &str| name.eq_ignore_ascii_case(option.as_bytes());
+            if set && is("nx") && options.condition != Condition::IfPresent {
+                options.condition = Condition::IfAbsent;
+            } else if set && is("xx") && options.condition != Condition::IfAbsent {
+                options.condition = Condition::IfPresent;
+            } else if set && is("get") {
+                options.get = true;
+            } else if set && is("keepttl") && options.time.is_none() {
+                options.keep_ttl = true;
+            } else if !set && is("persist") && options.time.is_none() {
+                options.persist = true;
+            } else if let Some(unit) = TimeUnit::option(name)
+                && !options.keep_ttl
+                && !options.persist
+                && options.time.is_none_or(|(earlier, _)| earlier == unit)
+                && at + 1 < args.len()
+            {
+                at += 1;
+                options.time = Some((unit, &args[at]));
+            } else {
+                return Err(refusal::SYNTAX);
+            }
+            at += 1;
+        }
+        Ok(options)
+    }
+
+    /// The expiry to write, if the options say anything about it.
+    pub fn expiry(&self, now_ms: u64) -> Result<Option<Expiry>, BadExpiry> {
+        match self.time {
+            Some((unit, text)) => positive_expiry(unit, text, now_ms).map(Some),
+            None if self.keep_ttl => Ok(Some(Expiry::Keep)),
+            None if self.persist => Ok(Some(Expiry::Never)),
+            None => Ok(None),
+        }
+    }
+}
+
+/// A cursor of `SCAN`, read as C's `strtoul` does: a sign is allowed, and nothing at all is 0.
+pub(super) fn cursor(text: &[u8]) -> Option<u64> {
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] => (false, digits),
+        _ => (false, text),
+    };
+    if text.is_empty() {
+        return Some(0);
+    }
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let magnitude: u64 = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    Some(if negative { magnitude.wrapping_neg() } else { magnitude })
 }

@@ -35,23 +35,27 @@ pub(super) fn unknown_command(context: &mut Context<'_>, args: Args<'_>) {
         context.client.closing = true;
         return;
     }
-    let mut shown = String::new();
+    let mut shown = Vec::new();
     for argument in args.skip(1).iter() {
         if shown.len() >= SHOWN_BYTES {
             break;
         }
-        shown += &format!("'{}' ", shortened(argument, SHOWN_BYTES - shown.len()));
+        shown.push(b'\'');
+        shown.extend_from_slice(shortened(argument, SHOWN_BYTES + 1 - shown.len()));
+        shown.extend_from_slice(b"' ");
     }
-    let message = format!("ERR unknown command '{}', with args beginning with: {shown}", shortened(name, SHOWN_BYTES));
-    raw_error(context, &message);
+    raw_error(
+        context,
+        &[b"ERR unknown command '", shortened(name, SHOWN_BYTES), b"', with args beginning with: ", &shown],
+    );
 }
 
 /// No subcommand of this name.
 #[cold]
 pub(super) fn unknown_subcommand(context: &mut Context<'_>, command: &Command, args: Args<'_>) {
+    let container = command.name.to_uppercase();
     let name = shortened(&args[1], SHOWN_BYTES);
-    let message = format!("ERR unknown subcommand '{name}'. Try {} HELP.", command.name.to_uppercase());
-    raw_error(context, &message);
+    raw_error(context, &[b"ERR unknown subcommand '", name, b"'. Try ", container.as_bytes(), b" HELP."]);
 }
 
 /// Too few or too many arguments. `path` is the command, and the subcommand if there is one.
@@ -61,19 +65,23 @@ pub(super) fn wrong_arity(context: &mut Context<'_>, path: &[&Command]) {
     context.error(format_args!("ERR wrong number of arguments for '{name}' command"));
 }
 
-/// The first bytes of an argument, each byte as the character of that number so that [`raw_error`] gives it back as it
-/// came; a NUL ends it, as in C.
-fn shortened(bytes: &[u8], limit: usize) -> String {
-    bytes.iter().take(limit).take_while(|&&byte| byte != 0).map(|&byte| char::from(byte)).collect()
+/// An error that repeats an argument between two texts; the first begins with the code.
+#[cold]
+pub(super) fn repeating(context: &mut Context<'_>, before: &str, argument: &[u8], after: &str) {
+    raw_error(context, &[before.as_bytes(), shortened(argument, usize::MAX), after.as_bytes()]);
 }
 
-/// An error line that may repeat bytes which are no text.
-fn raw_error(context: &mut Context<'_>, message: &str) {
+/// The first bytes of an argument; a NUL ends it, as in C.
+fn shortened(bytes: &[u8], limit: usize) -> &[u8] {
+    let end = bytes.iter().take(limit).position(|&byte| byte == 0);
+    &bytes[..end.unwrap_or(limit.min(bytes.len()))]
+}
+
+/// An error line out of pieces which may be no text.
+fn raw_error(context: &mut Context<'_>, pieces: &[&[u8]]) {
     let out = context.output.bytes();
     out.push(b'-');
-    out.extend(message.chars().map(|char| match char as u32 as u8 {
-        b'\r' | b'\n' => b' ',
-        byte => byte,
-    }));
+    let line_break = |byte| matches!(byte, b'\r' | b'\n');
+    out.extend(pieces.iter().copied().flatten().map(|&byte| if line_break(byte) { b' ' } else { byte }));
     out.extend_from_slice(b"\r\n");
 }

@@ -1,9 +1,9 @@
 //! Reading and writing strings.
 
-use tandem_engine::{Condition, Expiry, Kind, NewValue, ReadMode, Transform, WriteOptions, Written};
+use tandem_engine::{Condition, Kind, NewValue, ReadMode, Transform, WriteOptions, Written};
 use tandem_wire::{Args, number, reply};
 
-use super::parse::{BadExpiry, TimeUnit, positive_expiry};
+use super::parse::{BadExpiry, StringOptions};
 use super::{Category, Command, Context, Flag, Group, Keys, refusal};
 
 /// What the commands of this family have in common.
@@ -114,69 +114,26 @@ fn mget(context: &mut Context<'_>, args: Args<'_>) {
     }
 }
 
-/// Options of `SET`.
-#[derive(Default)]
-struct SetOptions {
-    write: WriteOptions,
-    /// Answer with the old value.
-    get: bool,
-}
-
-impl SetOptions {
-    /// Parses what follows key and value. `Err` is the answer to a client that got it wrong.
-    fn parse(context: &Context<'_>, args: Args<'_>) -> Result<Self, &'static str> {
-        let mut options = Self::default();
-        let mut time: Option<(TimeUnit, usize)> = None;
-        let mut at = 0;
-        while at < args.len() {
-            let name = &args[at];
-            let is = |option: &str| name.eq_ignore_ascii_case(option.as_bytes());
-            let write = &mut options.write;
-            if is("nx") && write.condition != Condition::IfPresent {
-                write.condition = Condition::IfAbsent;
-            } else if is("xx") && write.condition != Condition::IfAbsent {
-                write.condition = Condition::IfPresent;
-            } else if is("get") {
-                options.get = true;
-            } else if is("keepttl") && time.is_none() {
-                write.expiry = Expiry::Keep;
-            } else if let Some(unit) = TimeUnit::option(name)
-                && write.expiry != Expiry::Keep
-                && time.is_none_or(|(earlier, _)| earlier == unit)
-                && at + 1 < args.len()
-            {
-                at += 1;
-                time = Some((unit, at));
-            } else {
-                return Err(refusal::SYNTAX);
-            }
-            at += 1;
-        }
-        if let Some((unit, at)) = time {
-            options.write.expiry =
-                positive_expiry(unit, &args[at], context.server.now_ms()).map_err(|reason| match reason {
-                    BadExpiry::NotInteger => refusal::NOT_INTEGER,
-                    BadExpiry::OutOfRange => "ERR invalid expire time in 'set' command",
-                })?;
-        }
-        Ok(options)
-    }
-}
-
 fn set(context: &mut Context<'_>, args: Args<'_>) {
-    let options = if args.len() == 3 {
-        SetOptions::default()
-    } else {
-        match SetOptions::parse(context, args.skip(3)) {
+    let mut write = WriteOptions::default();
+    if args.len() > 3 {
+        let rest = args.skip(3);
+        let options = match StringOptions::parse(&rest, true) {
             Ok(options) => options,
             Err(message) => return context.error(message),
+        };
+        write.condition = options.condition;
+        write.expiry = match options.expiry(context.server.now_ms()) {
+            Ok(expiry) => expiry.unwrap_or_default(),
+            Err(BadExpiry::NotInteger) => return context.error(refusal::NOT_INTEGER),
+            Err(BadExpiry::OutOfRange) => return context.error("ERR invalid expire time in 'set' command"),
+        };
+        if options.get {
+            return exchange(context, &args[1], &args[2], &write);
         }
-    };
-    if options.get {
-        return exchange(context, &args[1], &args[2], &options.write);
     }
     let key = context.keys.stored(context.client.db, &args[1]);
-    match context.server.cache.set(key, wire(&args[2]), &options.write) {
+    match context.server.cache.set(key, wire(&args[2]), &write) {
         Ok(Written::Stored { .. }) => context.ok(),
         Ok(Written::ConditionFailed { .. }) => context.null(),
         Err(error) => refusal::engine(context, &error),

@@ -4,7 +4,7 @@ use tandem_engine::{Expiry, Found, Transform, WriteOptions};
 use tandem_wire::Args;
 use tandem_wire::number::{decimal_len, parse_i64, push_i64};
 
-use super::parse::{BadExpiry, TimeUnit, positive_expiry};
+use super::parse::{BadExpiry, StringOptions};
 use super::strings::{BASE, exchange, reply_value};
 use super::{Command, Context, Flag, Output, refusal};
 
@@ -94,29 +94,15 @@ fn getdel(context: &mut Context<'_>, args: Args<'_>) {
     }
 }
 
-/// What `GETEX` does to the expiry.
-enum Change<'a> {
-    Set(TimeUnit, &'a [u8]),
-    Persist,
-}
-
 fn getex(context: &mut Context<'_>, args: Args<'_>) {
-    let change = match args.len() {
-        2 => return reply_value(context, &args[1]),
-        3 if args[2].eq_ignore_ascii_case(b"persist") => Change::Persist,
-        4 => match TimeUnit::option(&args[2]) {
-            Some(unit) => Change::Set(unit, &args[3]),
-            None => return context.error(refusal::SYNTAX),
-        },
-        _ => return context.error(refusal::SYNTAX),
+    let rest = args.skip(2);
+    let options = match StringOptions::parse(&rest, false) {
+        Ok(options) => options,
+        Err(message) => return context.error(message),
     };
-    let now_ms = context.server.now_ms();
-    let expiry = match change {
-        Change::Persist => Ok(Expiry::Never),
-        Change::Set(unit, text) => positive_expiry(unit, text, now_ms),
-    };
-    let expiry = match expiry {
-        Ok(expiry) => expiry,
+    let expiry = match options.expiry(context.server.now_ms()) {
+        Ok(None) => return reply_value(context, &args[1]),
+        Ok(Some(expiry)) => expiry,
         // A key that is not there is noticed before a time that is wrong.
         Err(reason) => {
             let key = context.keys.stored(context.client.db, &args[1]);

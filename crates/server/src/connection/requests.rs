@@ -1,6 +1,6 @@
 //! Runs the requests in a buffer, one after the other.
 
-use tandem_wire::{Progress, RequestParser, reply};
+use tandem_wire::{Progress, RequestParser};
 
 use crate::command::{self, Context};
 
@@ -47,7 +47,7 @@ pub(crate) fn run(bytes: &[u8], parser: &mut RequestParser, context: &mut Contex
             }
             Ok(Progress::Incomplete { needed }) => break Stop::Incomplete(needed),
             Err(error) => {
-                reply::error(context.output.bytes(), format_args!("ERR {error}"));
+                error.reply(context.output.bytes());
                 context.client.closing = true;
                 break Stop::Closing;
             }

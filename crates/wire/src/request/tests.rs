@@ -87,6 +87,15 @@ fn errors_use_the_words_of_redis() {
 }
 
 #[test]
+fn the_byte_instead_of_a_dollar_is_shown_as_it_is() {
+    for byte in [b':', 0x80, 0xFF] {
+        let mut out = Vec::new();
+        ProtocolError::ExpectedBulk(byte).reply(&mut out);
+        assert_eq!(out, [b"-ERR Protocol error: expected '$', got '".as_slice(), &[byte], b"'\r\n"].concat());
+    }
+}
+
+#[test]
 fn lines_that_never_end_are_cut_off() {
     for (prefix, words) in [
         (&b"*"[..], "Protocol error: too big mbulk count string"),

@@ -1,0 +1,147 @@
+/** The same random programs against redis-server and against us: every reply must be the same, byte for byte. */
+import fc from "fast-check";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { describeWithPeer } from "../needs.js";
+import { type Running, startRedis, startTandem } from "./processes.js";
+import { program, type Request } from "./programs.js";
+import { RawClient, replyEnd } from "./resp.js";
+
+/** Requests are sent to one server after the other: what is left of a time may differ by as much. */
+const CLOCK_SLACK_MS = 5_000;
+
+/**
+ * Makes replies comparable where two right ones may differ:
+ * the order of keys is nobody's promise, time passes between the two servers, and redis-server counts entries that
+ * have expired until it comes across them.
+ */
+function canonical(program: readonly Request[], number: number, reply: Buffer): string {
+  const request = program[number] ?? [];
+  const name = String(request[0]).toUpperCase();
+  if (reply[0] === 0x2d) return reply.toString("latin1");
+  if (name === "DBSIZE" && program.some((words) => words.some((word) => /^P?XAT$|^EXAT$/i.test(String(word))))) {
+    return "a count";
+  }
+  if (name === "KEYS") return elements(reply).sort().join("");
+  if (name === "SCAN") {
+    // A cursor is the server's own; one that was made up may show anything.
+    if (request[1] !== "0") return "a step";
+    const [cursor, keys] = elements(reply);
+    return `${cursor}${elements(Buffer.from(keys ?? "", "latin1"))
+      .sort()
+      .join("")}`;
+  }
+  if (name === "PTTL" || name === "TTL") {
+    const left = Number(reply.toString("latin1", 1));
+    if (left > 0) return `about ${Math.round((name === "TTL" ? left * 1_000 : left) / CLOCK_SLACK_MS / 10)}`;
+  }
+  return reply.toString("latin1");
+}
+
+/** The elements of an array, each with its own frame. */
+function elements(reply: Buffer): string[] {
+  const found: string[] = [];
+  let at = reply.indexOf("\r\n") + 2;
+  while (at < reply.length) {
+    const end = replyEnd(reply, at);
+    if (end === undefined) throw new Error("a reply that does not end");
+    found.push(reply.toString("latin1", at, end));
+    at = end;
+  }
+  return found;
+}
+
+describeWithPeer("redis-server", "random programs", () => {
+  let redis: Running;
+  let tandem: Running;
+  beforeAll(async () => {
+    [redis, tandem] = await Promise.all([startRedis(), startTandem("--threads", "2")]);
+  });
+  afterAll(async () => {
+    await Promise.all([redis?.stop(), tandem?.stop()]);
+  });
+
+  /** Runs `requests` on a fresh connection of both servers, whose data are empty, in pipelines of `depth`. */
+  async function compare(requests: Request[], protocol: "2" | "3", depth: number) {
+    const clients = await Promise.all([RawClient.connect(redis.port), RawClient.connect(tandem.port)]);
+    try {
+      const replies = await Promise.all(
+        clients.map(async (client) => {
+          await client.ask([["FLUSHALL"], ["HELLO", protocol]]);
+          const seen: Buffer[] = [];
+          for (let at = 0; at < requests.length; at += depth) {
+            seen.push(...(await client.ask(requests.slice(at, at + depth))));
+          }
+          return seen.map((reply, number) => canonical(requests, number, reply));
+        }),
+      );
+      for (const [number, request] of requests.entries()) {
+        expect({ request: request.map(String), reply: replies[1]?.[number] }).toEqual({
+          request: request.map(String),
+          reply: replies[0]?.[number],
+        });
+      }
+    } finally {
+      for (const client of clients) client.close();
+    }
+  }
+
+  test.each(["2", "3"] as const)("RESP%s: every reply is that of redis-server", async (protocol) => {
+    await fc.assert(
+      fc.asyncProperty(program, fc.constantFrom(1, 3, 60), (requests, depth) => compare(requests, protocol, depth)),
+      { numRuns: Number(process.env.TANDEM_RUNS ?? 150), endOnFailure: false },
+    );
+  });
+
+  test.each([
+    "*1\r\n$4\r\nPING\r\n*x\r\n",
+    "*1\r\n:4\r\n",
+    "*1\r\nPING\r\n",
+    "*1\r\n\xff4\r\n",
+    "*1\r\n$-1\r\n",
+    "*1\r\n$x\r\n",
+    "*1\r\n$600000000\r\n",
+    "*99999999999\r\n",
+    "*-1\r\nQUIT\r\n",
+    "*0\r\nQUIT\r\n",
+    "\r\n\r\nQUIT\r\n",
+    "SET a 'b c\r\n",
+    'SET a "b"c\r\n',
+    'set inline "a\\x41\\n\\"b" \r\nGET inline\r\nQUIT\r\n',
+    "set inline 'it\\'s'\nget inline\nQUIT\n",
+    "GET a b\tc\r\nQUIT\r\n",
+    "ping \r\nQUIT\r\n",
+    `${"x".repeat(70_000)}`,
+    `*${"1".repeat(70_000)}`,
+    `*1\r\n$${"1".repeat(70_000)}`,
+    "POST / HTTP/1.1\r\nHost: a\r\n\r\n",
+    "QUIT\r\nPING\r\n",
+    "*2\r\n$3\r\nGET\r\n$1\r\naXXQUIT\r\n",
+  ])("raw bytes %j are answered alike", async (bytes) => {
+    const [theirs, ours] = await Promise.all(
+      [redis, tandem].map(async ({ port }) =>
+        (await RawClient.connect(port)).sendAndDrain(Buffer.from(bytes, "latin1")),
+      ),
+    );
+    expect(ours).toBe(theirs);
+  });
+
+  test("COMMAND INFO is that of redis-server, but for hints, key specifications and what CLIENT and CONFIG lack", async () => {
+    const ours = await RawClient.connect(tandem.port);
+    const theirs = await RawClient.connect(redis.port);
+    const [list] = await ours.ask([["COMMAND"]]);
+    const names = elements(list ?? Buffer.alloc(0)).map((entry) => /^\*10\r\n\$\d+\r\n([^\r]+)/.exec(entry)?.[1] ?? "");
+    expect(names.length).toBeGreaterThan(35);
+    for (const name of names) {
+      const [mine, reference] = await Promise.all(
+        [ours, theirs].map(async (client) => {
+          const [reply] = await client.ask([["COMMAND", "INFO", name]]);
+          const [entry] = elements(reply ?? Buffer.alloc(0));
+          return elements(Buffer.from(entry ?? "", "latin1")).slice(0, 7);
+        }),
+      );
+      expect(mine, name).toEqual(reference);
+    }
+    ours.close();
+    theirs.close();
+  });
+});

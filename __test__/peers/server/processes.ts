@@ -1,0 +1,66 @@
+/** The real programs that the tests compare or connect. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+
+const main = join(import.meta.dirname, "../../../dist/cli/main.js");
+
+/** A server as a process of its own. */
+export interface Running {
+  readonly port: number;
+  readonly process: ChildProcess;
+  stop(): Promise<void>;
+}
+
+/** Starts `tandem worker` on a free port. */
+export async function startTandem(...flags: string[]): Promise<Running> {
+  const command = [main, "worker", "--port", "0", "--max-memory", "128mb", ...flags];
+  const child = spawn(process.execPath, command, { stdio: ["ignore", "pipe", "inherit"] });
+  const line = await lineWith(child, "ready on");
+  return running(child, Number(/:(\d+) /.exec(line)?.[1]));
+}
+
+/** Starts a redis-server on a free port that keeps nothing on disk. */
+export async function startRedis(): Promise<Running> {
+  const port = await freePort();
+  const child = spawn("redis-server", ["--port", `${port}`, "--save", "", "--appendonly", "no"], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  await lineWith(child, "Ready to accept connections");
+  return running(child, port);
+}
+
+function running(child: ChildProcess, port: number): Running {
+  return {
+    port,
+    process: child,
+    stop: async () => {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      child.kill("SIGTERM");
+      await once(child, "exit");
+    },
+  };
+}
+
+async function lineWith(child: ChildProcess, text: string): Promise<string> {
+  if (child.stdout === null) throw new Error("the output of the process is not piped");
+  const lines = createInterface(child.stdout);
+  for await (const line of lines) {
+    if (!line.includes(text)) continue;
+    // Nobody reads on, but the process must not block on a full pipe.
+    child.stdout.resume();
+    return line;
+  }
+  throw new Error(`the process ended without saying ${JSON.stringify(text)}`);
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}

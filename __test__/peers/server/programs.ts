@@ -1,0 +1,136 @@
+/** Random programs of commands, right and wrong ones, over few keys so that they meet. */
+import fc from "fast-check";
+
+export type Request = (string | Buffer)[];
+
+const key = fc.constantFrom<string | Buffer>("a", "b", "c", "d", "", "key:1", Buffer.from([0, 255, 13, 10]));
+const number = fc.oneof(
+  fc.integer({ min: -20, max: 20 }).map(String),
+  fc.constantFrom("9223372036854775807", "-9223372036854775808", "9223372036854775808", "9223372036854775800"),
+  fc.constantFrom("", "1.5", "+1", "01", "-0", " 1", "1 ", "x", "1e3"),
+);
+const value = fc.oneof(
+  { weight: 3, arbitrary: fc.string({ maxLength: 12 }) },
+  { weight: 3, arbitrary: number },
+  { weight: 1, arbitrary: fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes)) },
+  { weight: 1, arbitrary: fc.integer({ min: 400, max: 65_000 }).map((length) => "compressible ".repeat(length / 13)) },
+);
+/** Seconds or milliseconds: far enough ahead not to pass during a test, or long gone, or not allowed. */
+const duration = fc.oneof(
+  { weight: 4, arbitrary: fc.integer({ min: 500_000, max: 900_000 }).map(String) },
+  { weight: 2, arbitrary: fc.constantFrom("0", "-1", "-500000", "9223372036854775807", "9223372036854775") },
+  { weight: 1, arbitrary: number.filter((text) => !/^[1-9]\d?$/.test(text)) },
+);
+const moment = fc.oneof(
+  { weight: 3, arbitrary: fc.constantFrom("4000000000", "4000000000000", "5000000000000") },
+  { weight: 2, arbitrary: fc.constantFrom("1", "1000000000", "0", "-1", "9223372036854775807") },
+);
+const anyCase = (word: string) => fc.constantFrom(word, word.toLowerCase());
+const oneOf = (...words: string[]) => fc.constantFrom(...words);
+
+const timeOption: fc.Arbitrary<Request> = fc.oneof(
+  fc.tuple(oneOf("EX", "PX", "ex"), duration).map((pair): Request => pair),
+  fc.tuple(oneOf("EXAT", "PXAT", "pxat"), moment).map((pair): Request => pair),
+);
+const setOption: fc.Arbitrary<Request> = fc.oneof(
+  timeOption,
+  oneOf("NX", "XX", "GET", "KEEPTTL", "get", "nx", "EX", "PERSIST", "").map((word): Request => [word]),
+);
+const getexOption: fc.Arbitrary<Request> = fc.oneof(
+  timeOption,
+  oneOf("PERSIST", "persist", "KEEPTTL", "PX").map((word): Request => [word]),
+);
+const expireOption: fc.Arbitrary<Request> = oneOf("NX", "XX", "GT", "LT", "gt", "ZZ").map((word): Request => [word]);
+const scanOption: fc.Arbitrary<Request> = fc.oneof(
+  oneOf("*", "k*", "[ab]", "?", "").map((pattern): Request => ["MATCH", pattern]),
+  oneOf("string", "hash", "STRING", "nothing").map((type): Request => ["TYPE", type]),
+  oneOf("0", "-5", "x").map((count): Request => ["COUNT", count]),
+  oneOf("LIMIT", "COUNT").map((word): Request => [word]),
+);
+
+function some(option: fc.Arbitrary<Request>, maxLength: number): fc.Arbitrary<Request> {
+  return fc.array(option, { maxLength }).map((parts) => parts.flat());
+}
+
+function command(name: string, ...parts: fc.Arbitrary<string | Buffer | Request>[]): fc.Arbitrary<Request> {
+  return fc.tuple(anyCase(name), ...parts).map((words) => words.flat() as Request);
+}
+
+const keys = fc.array(key, { minLength: 1, maxLength: 5 });
+const pairs = fc.array(fc.tuple(key, value), { minLength: 1, maxLength: 4 }).map((list) => list.flat() as Request);
+
+const right: fc.Arbitrary<Request> = fc.oneof(
+  { weight: 24, arbitrary: command("SET", key, value, some(setOption, 3)) },
+  { weight: 16, arbitrary: command("GET", key) },
+  { weight: 8, arbitrary: command("MGET", keys) },
+  { weight: 8, arbitrary: command("MSET", pairs) },
+  { weight: 4, arbitrary: command("SETNX", key, value) },
+  { weight: 8, arbitrary: command("GETSET", key, value) },
+  { weight: 4, arbitrary: command("GETDEL", key) },
+  { weight: 12, arbitrary: command("GETEX", key, some(getexOption, 2)) },
+  { weight: 8, arbitrary: command("INCR", key) },
+  { weight: 4, arbitrary: command("DECR", key) },
+  { weight: 8, arbitrary: command("INCRBY", key, number) },
+  { weight: 8, arbitrary: command("DECRBY", key, number) },
+  { weight: 8, arbitrary: command("APPEND", key, value) },
+  { weight: 4, arbitrary: command("STRLEN", key) },
+  { weight: 4, arbitrary: command("DEL", keys) },
+  { weight: 4, arbitrary: command("UNLINK", keys) },
+  { weight: 4, arbitrary: command("EXISTS", keys) },
+  { weight: 4, arbitrary: command("TYPE", key) },
+  { weight: 8, arbitrary: command("EXPIRE", key, duration, some(expireOption, 2)) },
+  { weight: 8, arbitrary: command("PEXPIRE", key, duration, some(expireOption, 2)) },
+  { weight: 8, arbitrary: command("EXPIREAT", key, moment, some(expireOption, 2)) },
+  { weight: 8, arbitrary: command("PEXPIREAT", key, moment, some(expireOption, 2)) },
+  { weight: 8, arbitrary: command("TTL", key) },
+  { weight: 8, arbitrary: command("PTTL", key) },
+  { weight: 4, arbitrary: command("PERSIST", key) },
+  { weight: 4, arbitrary: command("KEYS", oneOf("*", "k*", "[a-c]", "[^a]", "?", "\\a", "a*b*", "[", "key:[0-9]")) },
+  { weight: 4, arbitrary: command("SCAN", oneOf("0"), fc.constant(["COUNT", "100000"]), some(scanOption, 2)) },
+  { weight: 4, arbitrary: command("DBSIZE") },
+  { weight: 4, arbitrary: command("SELECT", oneOf("0", "1", "15", "16", "-1", "x")) },
+  {
+    weight: 1,
+    arbitrary: command(
+      "FLUSHDB",
+      some(
+        oneOf("ASYNC", "SYNC", "x").map((word): Request => [word]),
+        2,
+      ),
+    ),
+  },
+  { weight: 1, arbitrary: command("FLUSHALL") },
+  { weight: 4, arbitrary: command("PING", fc.array(value, { maxLength: 2 })) },
+  { weight: 2, arbitrary: command("ECHO", value) },
+  { weight: 2, arbitrary: command("CLIENT", oneOf("SETNAME"), oneOf("me", "", "two words")) },
+  { weight: 2, arbitrary: command("CLIENT", oneOf("GETNAME", "getname", "NOTHING", "")) },
+  { weight: 2, arbitrary: command("AUTH", fc.array(oneOf("default", "x"), { maxLength: 3 })) },
+);
+
+const names = oneOf(
+  "GET",
+  "SET",
+  "MSET",
+  "GETEX",
+  "INCRBY",
+  "EXPIRE",
+  "SCAN",
+  "DBSIZE",
+  "SELECT",
+  "CLIENT",
+  "ECHO",
+  "DEL",
+);
+/** Too few or too many arguments, and commands that nobody has. */
+const wrong: fc.Arbitrary<Request> = fc.oneof(
+  fc.tuple(names, fc.array(value, { maxLength: 5 })).map(([name, rest]): Request => [name, ...rest]),
+  fc
+    .tuple(oneOf("NOSUCH", "", "GE", "GET\r\nSET", "x".repeat(200)), fc.array(value, { maxLength: 3 }))
+    .map(([name, rest]): Request => [name, ...rest]),
+);
+
+/** A program: requests in order, each on its own or in a pipeline. */
+export const program: fc.Arbitrary<Request[]> = fc.array(
+  fc.oneof({ weight: 9, arbitrary: right }, { weight: 1, arbitrary: wrong }),
+  { minLength: 1, maxLength: 60 },
+);

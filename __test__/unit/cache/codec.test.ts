@@ -1,0 +1,137 @@
+import { afterEach, expect, test, vi } from "vitest";
+import { Cache, type Codec } from "../../../src/index.js";
+
+const open: Cache<never>[] = [];
+afterEach(() => {
+  for (const cache of open.splice(0)) cache.close();
+});
+
+function create<V = unknown>(options: ConstructorParameters<typeof Cache>[0] = {}): Cache<V> {
+  const cache = new Cache<V>({ maxBytes: "64mb", ...options });
+  open.push(cache as Cache<never>);
+  return cache;
+}
+
+const json: Codec = {
+  encode: (value) => Buffer.from(JSON.stringify(value)),
+  decode: (bytes) => JSON.parse(Buffer.from(bytes).toString()),
+};
+
+test("a shape that repeats is stored once", () => {
+  const cache = create({ compression: false });
+  const object = (i: number) => ({ aRatherLongPropertyName: i, anotherRatherLongPropertyName: `${i}` });
+  for (let i = 0; i < 1000; i += 1) cache.set(`k${i}`, object(i));
+  expect(cache.get("k999")).toEqual(object(999));
+  expect(cache.stats().valueBytes / 1000).toBeLessThan(16);
+});
+
+test("shapes beyond the limit, and objects used as dictionaries, come back all the same", () => {
+  const cache = create();
+  const dictionary = Object.fromEntries(Array.from({ length: 500 }, (_, i) => [`user-${i}`, { visits: i }]));
+  cache.set("dictionary", dictionary);
+  const shapes = Array.from({ length: 2000 }, (_, i) => ({ [`property-${i}`]: i, nested: { [`n${i}`]: [i] } }));
+  for (const [i, shape] of shapes.entries()) cache.set(`shape:${i}`, shape);
+  for (const [i, shape] of shapes.entries()) expect(cache.get(`shape:${i}`)).toEqual(shape);
+  expect(cache.get("dictionary")).toEqual(dictionary);
+});
+
+test("a codec of one's own gets bytes it may keep", () => {
+  const kept: Uint8Array[] = [];
+  const cache = create({
+    codec: {
+      encode: json.encode,
+      decode: (bytes) => {
+        kept.push(bytes);
+        return json.decode(bytes);
+      },
+    },
+  });
+  cache.set("a", { a: 1 });
+  cache.set("b", { b: "x".repeat(100_000) });
+  expect(cache.get("a")).toEqual({ a: 1 });
+  cache.get("b");
+  cache.get("b");
+  expect(kept.map((bytes) => bytes.length)).toEqual([7, 100_008, 100_008]);
+  expect(Buffer.from(kept[0] as Uint8Array).toString()).toBe('{"a":1}');
+});
+
+test("a codec may call into the cache", () => {
+  const cache: Cache = create({
+    codec: {
+      encode: (value) => {
+        cache.set("encoding", "text");
+        return json.encode(value);
+      },
+      decode: (bytes) => {
+        cache.set("decoding", Buffer.alloc(300, 1));
+        expect(cache.get("decoding")).toEqual(Buffer.alloc(300, 1));
+        return json.decode(bytes);
+      },
+    },
+  });
+  cache.set("k", { deep: [1, 2, 3] });
+  expect(cache.get("k")).toEqual({ deep: [1, 2, 3] });
+  expect(cache.getEntry("k")).toMatchObject({ value: { deep: [1, 2, 3] }, cost: 1 });
+  expect(cache.get("encoding")).toBe("text");
+});
+
+test("toJSON may call into the cache while it is encoded", () => {
+  const cache = create();
+  cache.set("inner", { i: 1 });
+  class Outer {
+    toJSON() {
+      return { from: cache.get("inner") };
+    }
+  }
+  cache.set("outer", new Outer());
+  expect(cache.get("outer")).toEqual({ from: { i: 1 } });
+});
+
+test("what a codec throws reaches the caller and nothing is changed", () => {
+  const cache = create({
+    codec: {
+      encode: () => {
+        throw new Error("cannot encode");
+      },
+      decode: json.decode,
+    },
+  });
+  cache.set("k", "text");
+  expect(() => cache.set("k", {})).toThrow("cannot encode");
+  expect(cache.get("k")).toBe("text");
+  const wrong = create({ codec: { encode: () => "no bytes" as never, decode: json.decode } });
+  expect(() => wrong.set("k", {})).toThrow(/Uint8Array/);
+});
+
+test("a value that cannot be decoded harms no other call", () => {
+  const decode = vi.fn(json.decode);
+  const cache = create({ codec: { encode: json.encode, decode } });
+  cache.set("k", { a: 1 });
+  decode.mockImplementationOnce(() => {
+    throw new Error("cannot decode");
+  });
+  expect(() => cache.get("k")).toThrow("cannot decode");
+  expect(cache.get("k")).toEqual({ a: 1 });
+});
+
+test("threads of one name must have the same codec", () => {
+  const cache = Cache.open("codecs", { maxBytes: "2mb" });
+  open.push(cache as Cache<never>);
+  expect(() => Cache.open("codecs", { maxBytes: "2mb", codec: json })).toThrow(/custom/);
+  // Without options there is nothing to compare, but values say who wrote them.
+  cache.set("k", { a: 1 });
+  expect(cache.get("k")).toEqual({ a: 1 });
+});
+
+test("bytes inside objects and bigints keep their worth", () => {
+  const cache = create();
+  const value = { bytes: Buffer.from("abc"), big: 12n, huge: 2n ** 100n, floats: new Float64Array([1.5, 2.5]) };
+  cache.set("k", value);
+  const back = cache.get("k") as typeof value;
+  cache.set("other", { bytes: Buffer.from("xyz") });
+  cache.get("other");
+  expect(Buffer.from(back.bytes).toString()).toBe("abc");
+  expect(back.floats).toEqual(value.floats);
+  expect(back.big).toBe(12n);
+  expect(back.huge).toBe(2n ** 100n);
+});

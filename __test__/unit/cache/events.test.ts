@@ -1,0 +1,113 @@
+import { afterEach, expect, test, vi } from "vitest";
+import { Cache, type CacheEvent, type EventName } from "../../../src/index.js";
+
+const NAMES: EventName[] = ["set", "delete", "evict", "expire", "gap"];
+
+let cache: Cache;
+let time = 1_700_000_000_000;
+const seen: [EventName, CacheEvent["reason"], CacheEvent["key"]][] = [];
+
+function listen(names: EventName[], options: ConstructorParameters<typeof Cache>[0] = {}) {
+  seen.length = 0;
+  cache = new Cache({ maxBytes: "64mb", clock: () => time, ...options });
+  for (const name of names) {
+    cache.on(name, (events) => {
+      for (const { reason, key } of events) seen.push([name, reason, key]);
+    });
+  }
+}
+
+afterEach(() => cache.close());
+
+async function expectEvents(expected: typeof seen) {
+  await vi.waitFor(() => expect(seen.length).toBeGreaterThanOrEqual(expected.length), { interval: 5 });
+  // Names come in batches; within one name the order is that of the changes.
+  const sort = (events: typeof seen) => NAMES.flatMap((name) => events.filter((event) => event[0] === name));
+  expect(sort(seen)).toEqual(sort(expected));
+}
+
+test("tells of sets, deletes and clears with their reason", async () => {
+  listen(["set", "delete"]);
+  cache.set("a", 1);
+  cache.set("a", 2);
+  cache.expire("a", 1000);
+  cache.delete("a");
+  cache.delete("a");
+  cache.set("b", 1);
+  cache.take("b");
+  await expectEvents([
+    ["set", "add", "a"],
+    ["set", "replace", "a"],
+    ["set", "expiry", "a"],
+    ["delete", "delete", "a"],
+    ["set", "add", "b"],
+    ["delete", "delete", "b"],
+  ]);
+});
+
+test("tells of evictions and expirations", async () => {
+  listen(["evict", "expire"], { policy: "lru", maxEntries: 2 });
+  cache.set("a", 1);
+  cache.set("b", 1);
+  cache.set("c", 1);
+  cache.set("d", 1, { ttl: 10 });
+  time += 10;
+  expect(cache.get("d")).toBeUndefined();
+  await expectEvents([
+    ["evict", "capacity", "a"],
+    ["evict", "capacity", "b"],
+    ["expire", "ttl", "d"],
+  ]);
+});
+
+test("tells of a clear without keys", async () => {
+  listen(["delete"], { shards: 1 });
+  cache.set("a", 1);
+  cache.clear();
+  await expectEvents([["delete", "clear", undefined]]);
+});
+
+test("says so when changes were lost", async () => {
+  listen(["set", "gap"], { maxBytes: "64mb" });
+  for (let i = 0; i < 200_000; i += 1) cache.set(`k${i % 1000}`, i);
+  await vi.waitFor(() => expect(seen.some(([name]) => name === "gap")).toBe(true));
+  expect(seen.find(([name]) => name === "gap")).toEqual(["gap", "overflow", undefined]);
+});
+
+test("a listener that was taken off hears no more, others do", async () => {
+  listen(["set"]);
+  const off = vi.fn();
+  cache.on("set", off);
+  cache.set("a", 1);
+  cache.off("set", off);
+  const calls = off.mock.calls.length;
+  cache.set("b", 1);
+  await expectEvents([
+    ["set", "add", "a"],
+    ["set", "add", "b"],
+  ]);
+  expect(off.mock.calls.length).toBe(calls);
+});
+
+test("two handles on one cache hear the same", async () => {
+  cache = Cache.open("events");
+  using other = Cache.open("events");
+  const heard: [string, unknown][] = [];
+  cache.on("set", (events) => heard.push(...events.map(({ key }): [string, unknown] => ["one", key])));
+  other.on("set", (events) => heard.push(...events.map(({ key }): [string, unknown] => ["other", key])));
+  cache.set("a", 1);
+  other.set("b", 1);
+  await vi.waitFor(() => expect(heard.length).toBe(4));
+  expect(heard.sort()).toEqual([
+    ["one", "a"],
+    ["one", "b"],
+    ["other", "a"],
+    ["other", "b"],
+  ]);
+});
+
+test("refuses what is no event and no listener", () => {
+  listen([]);
+  expect(() => cache.on("evicted" as never, () => undefined)).toThrow(/evicted/);
+  expect(() => cache.on("evict", 5 as never)).toThrow(TypeError);
+});
