@@ -2,22 +2,24 @@
 
 /// Slots of a bucket: one cache line.
 const SLOTS: usize = 16;
-/// Ticks in which the table's capacity is measured; ages are 16 bits, so they wrap far beyond it.
-const TICKS_PER_TABLE: u64 = 4096;
+/// The unit of time: what was evicted, in parts of what the cache holds. After as much as the cache holds went, so much
+/// time has passed, however large the cache and its entries are.
+pub(crate) const CACHEFUL: u64 = 1 << 32;
+/// How far back a ghost counts.
+const WINDOW: u64 = CACHEFUL / 10 * 9;
+/// Stamps are 16 bits of this: they wrap after 64 cachefuls, when few of their slots are left.
+const TICK: u64 = CACHEFUL / 1024;
 
-/// A queue of the last `n` evicted keys, kept as a hash table that forgets by age. Four bytes a slot: 16 bits of
+/// A queue of recently evicted keys, kept as a hash table that forgets by age. Four bytes a slot: 16 bits of
 /// fingerprint, 16 bits of coarse time. A wrong positive costs one misplaced insert; about 1 in 5,000.
 pub(crate) struct Ghosts {
     buckets: Vec<[u32; SLOTS]>,
-    /// Evictions so far.
     clock: u64,
-    /// How many evictions back a ghost counts.
-    window: u64,
 }
 
 impl Ghosts {
     pub(crate) fn new() -> Self {
-        Self { buckets: Vec::new(), clock: 0, window: 0 }
+        Self { buckets: Vec::new(), clock: 0 }
     }
 
     fn fingerprint(hash: u64) -> u32 {
@@ -28,24 +30,20 @@ impl Ghosts {
         (hash >> 30) as usize & (self.buckets.len() - 1)
     }
 
-    /// Evictions per tick.
-    fn tick(&self) -> u64 {
-        (self.buckets.len() as u64 * SLOTS as u64 / TICKS_PER_TABLE).max(1)
-    }
-
     fn age(&self, slot: u32) -> u64 {
-        let now = self.clock / self.tick();
-        u64::from((now as u16).wrapping_sub(slot as u16)) * self.tick()
+        let now = self.clock / TICK;
+        u64::from((now as u16).wrapping_sub(slot as u16)) * TICK
     }
 
-    /// Remembers an evicted key; from now on the last `window` evictions count.
-    pub(crate) fn insert(&mut self, hash: u64, window: u64) {
-        self.window = window;
-        while self.buckets.len() as u64 * (SLOTS as u64) * 3 / 4 < window {
+    /// Remembers an evicted key. `part` is what went with it, in parts of a [`CACHEFUL`]; `entries` is what the cache
+    /// holds, for the size of the table.
+    pub(crate) fn insert(&mut self, hash: u64, part: u64, entries: u64) {
+        // A table as large as the window at a load of three quarters.
+        while ((self.buckets.len() * SLOTS) as u64) * 5 / 6 < entries {
             self.grow();
         }
-        self.clock += 1;
-        let stamp = (self.clock / self.tick()) as u32 & 0xffff;
+        self.clock += part;
+        let stamp = (self.clock / TICK) as u32 & 0xffff;
         let slot = Self::fingerprint(hash) | stamp;
         let Some(at) = self.buckets.len().checked_sub(1).map(|_| self.bucket(hash)) else { return };
         let oldest = (0..SLOTS)
@@ -57,24 +55,22 @@ impl Ghosts {
         self.buckets[at][oldest] = slot;
     }
 
-    /// Forgets the key; says whether it was remembered.
-    pub(crate) fn take(&mut self, hash: u64) -> bool {
+    /// Forgets the key; says how long ago it was remembered, in parts of a [`CACHEFUL`] and give or take
+    /// a thousandth.
+    pub(crate) fn take(&mut self, hash: u64) -> Option<u64> {
         if self.buckets.is_empty() {
-            return false;
+            return None;
         }
         let (at, fingerprint) = (self.bucket(hash), Self::fingerprint(hash));
         for slot in 0..SLOTS {
             let found = self.buckets[at][slot];
-            if found & 0xffff_0000 == fingerprint && self.age(found) < self.window {
+            let age = self.age(found);
+            if found & 0xffff_0000 == fingerprint && age < WINDOW {
                 self.buckets[at][slot] = 0;
-                return true;
+                return Some(age);
             }
         }
-        false
-    }
-
-    pub(crate) fn clear(&mut self) {
-        self.buckets = Vec::new();
+        None
     }
 
     pub(crate) fn bytes(&self) -> u64 {
@@ -86,21 +82,8 @@ impl Ghosts {
     fn grow(&mut self) {
         if self.buckets.is_empty() {
             self.buckets = vec![[0; SLOTS]; 4];
-            return;
-        }
-        let old_tick = self.tick();
-        let old_now = self.clock / old_tick;
-        let half = self.buckets.len();
-        self.buckets.extend_from_within(..);
-        debug_assert_eq!(self.buckets.len(), 2 * half);
-        let new_tick = self.tick();
-        if new_tick == old_tick {
-            return;
-        }
-        let new_now = self.clock / new_tick;
-        for slot in self.buckets.iter_mut().flatten().filter(|slot| **slot != 0) {
-            let age = u64::from((old_now as u16).wrapping_sub(*slot as u16)) * old_tick / new_tick;
-            *slot = *slot & 0xffff_0000 | (new_now.wrapping_sub(age) as u32 & 0xffff);
+        } else {
+            self.buckets.extend_from_within(..);
         }
     }
 }
@@ -115,26 +98,50 @@ mod tests {
 
     #[test]
     fn remembers_the_window_and_no_more() {
-        for window in [10, 225, 5_000, 100_000] {
+        for entries in [10, 250, 5_000, 100_000] {
             let mut ghosts = Ghosts::new();
-            for key in 0..3 * window {
-                ghosts.insert(mix(key), window);
+            for key in 0..3 * entries {
+                ghosts.insert(mix(key), CACHEFUL / entries, entries);
             }
             let found = |ghosts: &mut Ghosts, keys: std::ops::Range<u64>| {
-                keys.filter(|&key| ghosts.take(mix(key))).count() as f64
+                keys.filter(|&key| ghosts.take(mix(key)).is_some()).count() as f64
             };
-            let recent = found(&mut ghosts, 2 * window + window / 8..3 * window);
-            assert!(recent >= 0.93 * (window - window / 8) as f64, "window {window}: {recent}");
-            let old = found(&mut ghosts, 0..2 * window - window / 8);
-            assert!(old <= 0.01 * (2 * window) as f64 + 1.0, "window {window}: {old} old");
+            let (window, slack) = (entries * 9 / 10, entries / 8);
+            let recent = found(&mut ghosts, 3 * entries - window + slack..3 * entries);
+            assert!(recent >= 0.93 * (window - slack) as f64, "{entries} entries: {recent}");
+            let old = found(&mut ghosts, 0..3 * entries - window - slack);
+            assert!(old <= 0.01 * (2 * entries) as f64 + 1.0, "{entries} entries: {old} old");
         }
+    }
+
+    #[test]
+    fn time_goes_by_what_was_evicted() {
+        let mut ghosts = Ghosts::new();
+        ghosts.insert(mix(1), CACHEFUL / 100, 1_000);
+        ghosts.insert(mix(2), CACHEFUL / 4, 1_000);
+        let age = ghosts.take(mix(1)).unwrap();
+        assert!(age.abs_diff(CACHEFUL / 4) <= TICK, "{age}");
+        ghosts.insert(mix(3), CACHEFUL, 1_000);
+        assert_eq!(ghosts.take(mix(2)), None, "older than the window");
     }
 
     #[test]
     fn is_taken_once() {
         let mut ghosts = Ghosts::new();
-        ghosts.insert(mix(1), 100);
-        assert!(ghosts.take(mix(1)));
-        assert!(!ghosts.take(mix(1)));
+        ghosts.insert(mix(1), 1, 100);
+        assert_eq!(ghosts.take(mix(1)), Some(0));
+        assert_eq!(ghosts.take(mix(1)), None);
+    }
+
+    #[test]
+    fn survives_the_growth_of_the_table() {
+        let mut ghosts = Ghosts::new();
+        for key in 0..40 {
+            ghosts.insert(mix(key), CACHEFUL / 1_000, 50);
+        }
+        for key in 40..80 {
+            ghosts.insert(mix(key), CACHEFUL / 1_000, 100_000);
+        }
+        assert!((0..80).filter(|&key| ghosts.take(mix(key)).is_some()).count() >= 78);
     }
 }
