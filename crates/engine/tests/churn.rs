@@ -61,6 +61,8 @@ fn churn(policy: PolicyKind, shards: usize, max_bytes: u64, largest: u64, steps:
                 });
             }
         }
+        let stats = cache.stats();
+        assert!(stats.bytes <= stats.max_bytes, "step {step}: {} bytes of {}", stats.bytes, stats.max_bytes);
         if step % 997 == 0 {
             cache.verify().unwrap_or_else(|what| panic!("step {step}: {what}"));
         }

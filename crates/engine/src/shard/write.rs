@@ -167,7 +167,19 @@ impl Shard {
                     return Ok(Step::Full(Bound::Bytes));
                 }
             }
-            self.charge_tables();
+            // Tables double when they must; something else then has to go.
+            loop {
+                self.charge_tables();
+                if self.shared.segments.shed(0, false) {
+                    break;
+                }
+                if effects.returning > 0 {
+                    return Ok(Step::Settle);
+                }
+                if !self.reclaim(Bound::Bytes, effects) {
+                    return Ok(Step::Full(Bound::Bytes));
+                }
+            }
         }
         if self.fits_in_place(draft) {
             return Ok(Step::Done(()));
