@@ -99,6 +99,18 @@ fn the_default_policy_is_within_a_point_of_s3_fifo_or_better() {
     }
 }
 
+/// What plain S3-FIFO cannot: of a loop longer than the cache, keep what fits.
+#[test]
+fn the_default_policy_keeps_its_part_of_a_loop() {
+    for capacity in CAPACITIES {
+        let (length, rounds) = (2_500, 30);
+        let ratio = run(&looped(0, length, rounds), capacity, PolicyKind::Default).hit_ratio();
+        let best = capacity as f64 / length as f64 * (rounds - 1) as f64 / rounds as f64;
+        assert!(ratio >= 0.95 * best, "@{capacity}: {ratio:.4} of {best:.4}");
+        assert_eq!(s3_fifo(&looped(0, length, rounds), capacity), 0);
+    }
+}
+
 #[test]
 fn a_run_can_be_repeated() {
     let trace = &traces()[1].1;
