@@ -26,8 +26,8 @@ export declare class NativeCache {
   deleteVersion(key: string | Uint8Array, version: bigint): boolean
   /** Changes the expiry of an entry; modes as in `setWith`. Says whether the key is there. */
   setExpiry(key: string | Uint8Array, mode: number, ms: number): boolean
-  /** One step of a scan. */
-  scan(cursor: number): ScanPage
+  /** One step of a scan; keeps keys that match the pattern, as Redis understands it. */
+  scan(cursor: number, pattern?: string | undefined | null): ScanPage
   /** Up to `limit` keys in order of use from `after` on, for exact LRU. */
   keysByRecency(after: string | Uint8Array | null, limit: number, newestFirst: boolean): Array<KeyOut>
   /** Empties the cache. */

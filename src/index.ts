@@ -1,5 +1,5 @@
 /** The public entry of `tandem-cache`. */
-export { Cache, type CacheStats, type Entry, type ScanStep } from "./cache/cache.js";
+export { Cache, type CacheStats, type Entry } from "./cache/cache.js";
 export type { Codec } from "./cache/codec.js";
 export type { CacheEvent, EventListener, EventName } from "./cache/events.js";
 export type { InTurnOptions } from "./cache/gates/in-turn.js";
@@ -14,6 +14,7 @@ export type {
   UpsertResult,
 } from "./cache/gates/upsert.js";
 export type { Bytes, CacheOptions } from "./cache/options.js";
+export type { ScanStep } from "./cache/scan.js";
 export type { SetOptions } from "./cache/write.js";
 export { type ErrorCode, TandemError } from "./errors.js";
 export type { Key } from "./native.js";

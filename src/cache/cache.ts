@@ -8,18 +8,19 @@ import type { Loader } from "./gates/load.js";
 import type { LoadOptions } from "./gates/load-options.js";
 import type { StableOptions } from "./gates/stable.js";
 import type { Transform, UpsertOptions, UpsertResult } from "./gates/upsert.js";
-import { globTest } from "./glob.js";
 import { type Bytes, type CacheOptions, describe, parseMaxBytes, parseOptions } from "./options.js";
+import { type ScanStep, scanKeys, scanStep } from "./scan.js";
 import { header } from "./window.js";
 import {
   Condition,
   checkSetOptions,
+  commit,
   duration,
   Expiry,
+  prepareWrite,
   type SetOptions,
   versionMismatch,
   writeOther,
-  writeWith,
 } from "./write.js";
 
 export type { Key } from "../native.js";
@@ -39,14 +40,6 @@ export interface Entry<V> {
   readonly expiresAt: number | undefined;
   /** What the entry counts towards `maxCost`. */
   readonly cost: number;
-}
-
-/** One step of a scan. */
-export interface ScanStep {
-  /** For the next step; 0 when the scan is complete. */
-  readonly cursor: number;
-  /** Keys of this step; a Buffer where the bytes are no UTF-8. */
-  readonly keys: (string | Buffer)[];
 }
 
 /** Counters of a cache, in sum and per shard. Byte figures add up to `bytes`. */
@@ -267,27 +260,16 @@ export class Cache<V = unknown> {
   /**
    * One step of a walk over all keys, from `cursor` (0 starts) on. A key that exists throughout appears exactly once.
    *
-   * @param match pattern as in Redis: `*`, `?`, `[a-z]`, `\`; keys that are no UTF-8 match only without one.
+   * @param match pattern as in Redis: `*`, `?`, `[a-z]`, `\`; compared byte by byte.
    */
   scan(cursor = 0, match?: string): ScanStep {
-    if (!Number.isSafeInteger(cursor) || cursor < 0) {
-      throw new RangeError(`cursor must be 0 or come from the step before; got ${describe(cursor)}`);
-    }
-    const test = match === undefined ? undefined : globTest(match);
     this.#tick();
-    const page = this.#native.scan(cursor);
-    const keys = test === undefined ? page.keys : page.keys.filter((key) => typeof key === "string" && test(key));
-    return { cursor: page.cursor, keys };
+    return scanStep(this.#native, cursor, match);
   }
 
   /** All keys, step by step; writers may go on meanwhile. */
-  *keys(): Generator<string | Buffer, void, undefined> {
-    let cursor = 0;
-    do {
-      const step = this.scan(cursor);
-      yield* step.keys;
-      cursor = step.cursor;
-    } while (cursor !== 0);
+  keys(): Generator<string | Buffer, void, undefined> {
+    return scanKeys((cursor) => this.scan(cursor));
   }
 
   /** All entries, step by step, without using them. */
@@ -399,15 +381,15 @@ export class Cache<V = unknown> {
 
   #write(key: Key, value: V, options: SetOptions): void {
     const checked = checkSetOptions(options);
-    const stored = writeWith(this.#handle, this.#codec, key, value, checked, Condition.Always);
-    if (!stored) throw versionMismatch(checked.ifVersion ?? 0n);
+    const write = prepareWrite(this.#codec, value, checked, Condition.Always);
+    if (!commit(this.#handle, key, write)) throw versionMismatch(checked.ifVersion ?? 0n);
   }
 
   #writeIf(condition: number, key: Key, value: V, options: SetOptions): boolean {
     const checked = checkSetOptions(options);
     if (checked.ifVersion !== undefined) throw new TypeError("ifVersion is for set and setEntry");
     this.#tick();
-    return writeWith(this.#handle, this.#codec, key, value, checked, condition);
+    return commit(this.#handle, key, prepareWrite(this.#codec, value, checked, condition));
   }
 
   #gates(): Gated {

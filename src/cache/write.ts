@@ -39,32 +39,7 @@ const OPTION_NAMES: ReadonlySet<string> = new Set<keyof SetOptions>([
   "ifVersion",
 ]);
 
-/**
- * Stores `value` if `condition` holds (`ifVersion` takes its place); says whether it did.
- * `header.version` is then the version of the entry that is there.
- */
-export function writeWith(
-  handle: number,
-  codec: ValueCodec,
-  key: Key,
-  value: unknown,
-  options: SetOptions,
-  condition: number,
-): boolean {
-  const [mode, ms] = expiryOf(options);
-  const idleTtl = duration("idleTtl", options.idleTtl) ?? Number.NaN;
-  const cost = costOf(options.cost);
-  const version = versionOf(options.ifVersion);
-  const when = version === undefined ? condition : Condition.IfVersion;
-  const write = (kind: number, stored: unknown, codecId: number) =>
-    calls.setWith(handle, key, stored, kind, codecId, mode, ms, idleTtl, cost, when, version ?? 0n);
-  if (typeof value === "string") return write(Kind.Text, value, 0);
-  if (isStorableInteger(value)) return write(Kind.Integer, value, 0);
-  if (value instanceof Uint8Array) return write(Kind.Bytes, value, 0);
-  return write(Kind.Coded, encode(codec, value), codec.id);
-}
-
-/** A write that may have to wait: its value is encoded and its options are checked already. */
+/** A write whose value is encoded and whose options are checked. */
 export interface PreparedWrite {
   readonly stored: unknown;
   readonly kind: number;
@@ -73,10 +48,15 @@ export interface PreparedWrite {
   readonly idleTtl: number;
   readonly cost: number;
   readonly condition: number;
+  readonly version: bigint;
 }
 
-/** Prepares a write; what the caller does to the value afterwards does not matter. */
+/**
+ * Prepares a write that takes effect under `condition`; `ifVersion` takes its place. Bytes are not copied: who does not
+ * write at once must copy them first.
+ */
 export function prepareWrite(codec: ValueCodec, value: unknown, options: SetOptions, condition: number): PreparedWrite {
+  const version = versionOf(options.ifVersion);
   const write = (kind: number, stored: unknown, codecId: number) => ({
     stored,
     kind,
@@ -84,18 +64,25 @@ export function prepareWrite(codec: ValueCodec, value: unknown, options: SetOpti
     expiry: expiryOf(options),
     idleTtl: duration("idleTtl", options.idleTtl) ?? Number.NaN,
     cost: costOf(options.cost),
-    condition,
+    condition: version === undefined ? condition : Condition.IfVersion,
+    version: version ?? 0n,
   });
   if (typeof value === "string") return write(Kind.Text, value, 0);
   if (isStorableInteger(value)) return write(Kind.Integer, value, 0);
-  if (value instanceof Uint8Array) return write(Kind.Bytes, Buffer.from(value), 0);
+  if (value instanceof Uint8Array) return write(Kind.Bytes, value, 0);
   return write(Kind.Coded, encode(codec, value), codec.id);
+}
+
+/** Commits a write if its condition holds; says whether it did. `header.version` is then that of the entry there. */
+export function commit(handle: number, key: Key, write: PreparedWrite): boolean {
+  const { stored, kind, codecId, expiry, idleTtl, cost, condition, version } = write;
+  return calls.setWith(handle, key, stored, kind, codecId, expiry[0], expiry[1], idleTtl, cost, condition, version);
 }
 
 /** Ends the hold of `token` with a prepared write; says what became of it (`Filled` in `gates/ask.ts`). */
 export function fill(handle: number, key: Key, write: PreparedWrite, token: number): number {
-  const { stored, kind, codecId, expiry, idleTtl, cost, condition } = write;
-  return calls.fill(handle, key, stored, kind, codecId, expiry[0], expiry[1], idleTtl, cost, condition, 0n, token);
+  const { stored, kind, codecId, expiry, idleTtl, cost, condition, version } = write;
+  return calls.fill(handle, key, stored, kind, codecId, expiry[0], expiry[1], idleTtl, cost, condition, version, token);
 }
 
 /** Stores a value that is no string, with default options. */

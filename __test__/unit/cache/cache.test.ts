@@ -59,6 +59,14 @@ test("walks keys, values and entries", () => {
   expect(cache.size).toBe(3);
 });
 
+test("refuses a cursor and a pattern that cannot be one", () => {
+  for (const cursor of [-1, 0.5, "0", Number.NaN]) expect(() => cache.scan(cursor as never)).toThrow(/cursor/);
+  expect(() => cache.scan(0, 5 as never)).toThrow(TypeError);
+  expect(() => cache.scan(0, "a".repeat(1025))).toThrow(RangeError);
+  // A cursor of nowhere is harmless.
+  expect(cache.scan(Number.MAX_SAFE_INTEGER).keys).toEqual([]);
+});
+
 test("gives keys that are no UTF-8 as Buffers", () => {
   cache.set(Buffer.from([0xff, 0x01]), 1);
   expect([...cache.keys()]).toEqual([Buffer.from([0xff, 0x01])]);

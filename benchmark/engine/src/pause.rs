@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tandem_engine::{Cache, Compression, Expiry, ManualClock, Options, PolicyKind, ReadMode, WriteOptions};
 
 use crate::child::figures;
-use crate::report::{Goal, Report, Row};
+use crate::report::{Report, Row};
 use crate::sides::bytes;
 use crate::workload::{Random, key};
 

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use napi::bindgen_prelude::{BigInt, Buffer, Either, Env, Uint8Array};
 use napi_derive::napi;
 use tandem_engine::{ChangeKind, Condition, Error, ScanEntry, Stats};
+use tandem_server::glob_matches;
 
 use crate::calls::{Key, expiry};
 use crate::environment::{Environment, Slots};
@@ -249,13 +250,16 @@ impl NativeCache {
         self.with(env, |handle| handle.engine.set_expiry(&key.0, expiry(f64::from(mode), ms as u64)))
     }
 
-    /// One step of a scan.
+    /// One step of a scan; keeps keys that match the pattern, as Redis understands it.
     #[napi(catch_unwind)]
-    pub fn scan(&self, env: Env, cursor: f64) -> napi::Result<ScanPage> {
+    pub fn scan(&self, env: Env, cursor: f64, pattern: Option<String>) -> napi::Result<ScanPage> {
         self.with(env, |handle| {
             let mut entries: Vec<ScanEntry> = Vec::new();
             let next = handle.engine.scan(cursor as u64, &mut entries);
-            Ok(ScanPage { cursor: next as f64, keys: entries.into_iter().map(|entry| key_out(entry.key)).collect() })
+            let matches = |key: &[u8]| pattern.as_ref().is_none_or(|pattern| glob_matches(pattern.as_bytes(), key));
+            let keys =
+                entries.into_iter().filter(|entry| matches(&entry.key)).map(|entry| key_out(entry.key)).collect();
+            Ok(ScanPage { cursor: next as f64, keys })
         })
     }
 

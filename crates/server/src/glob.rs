@@ -4,7 +4,7 @@
 ///
 /// Time is bounded by the product of the lengths whatever the pattern: a star that fails is only ever retried from
 /// the last one.
-pub(crate) fn matches(pattern: &[u8], text: &[u8]) -> bool {
+pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t) = (0, 0);
     // Where to go on if the present attempt fails: behind the last star, one byte further into the text.
     let mut retry: Option<(usize, usize)> = None;

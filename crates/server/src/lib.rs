@@ -22,5 +22,6 @@ mod server;
 mod shared;
 
 pub use command::docs::markdown as commands_markdown;
+pub use glob::matches as glob_matches;
 pub use options::{ClientLimits, ServerOptions};
 pub use server::{Server, ServerStats, StartError};

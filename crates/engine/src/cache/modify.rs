@@ -1,5 +1,7 @@
 //! Read-modify-write.
 
+use std::ops::RangeInclusive;
+
 use super::{Cache, scratch};
 use crate::error::{Error, Result};
 use crate::shard::Effects;
@@ -20,9 +22,17 @@ impl Cache {
         if let Some(value) = fast? {
             return Ok(value);
         }
+        self.incr_within(key, delta, i64::MIN..=i64::MAX)
+    }
+
+    /// Like [`Cache::incr`], where the sum must lie in `allowed`; slower, because it copies the value.
+    ///
+    /// # Errors
+    /// [`Error::NotInteger`], [`Error::Overflow`], and those of [`Cache::set`].
+    pub fn incr_within(&self, key: &[u8], delta: i64, allowed: RangeInclusive<i64>) -> Result<i64> {
         self.transform(key, |found| {
             let old = found.map_or(Ok(0), parse_integer)?;
-            let new = old.checked_add(delta).ok_or(Error::Overflow)?;
+            let new = old.checked_add(delta).filter(|new| allowed.contains(new)).ok_or(Error::Overflow)?;
             Ok(Transform::Store {
                 kind: Kind::Integer,
                 codec: 0,

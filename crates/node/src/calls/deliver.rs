@@ -8,10 +8,9 @@ use tandem_engine::{Error, Found, Kind, LargeValue};
 
 use super::{Call, Outcome};
 use crate::environment::{Environment, WINDOW_BYTES, check};
-use crate::failure::Failure;
 
 /// Largest integer magnitude a JavaScript number holds exactly.
-const MAX_SAFE_INTEGER: i64 = (1 << 53) - 1;
+pub const MAX_SAFE_INTEGER: i64 = (1 << 53) - 1;
 
 /// What JavaScript gets for a value.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -169,9 +168,4 @@ impl<const N: usize> Call<'_, N> {
         }
         Ok(value)
     }
-}
-
-/// A safe integer as a JavaScript number shows it.
-pub fn safe_integer(value: i64) -> Result<i64, Failure> {
-    if value.unsigned_abs() <= MAX_SAFE_INTEGER as u64 { Ok(value) } else { Err(Error::Overflow.into()) }
 }

@@ -3,7 +3,7 @@
 use napi::sys;
 use tandem_engine::{Condition, Expiry, Kind, NewValue, WriteOptions, Written};
 
-use super::deliver::safe_integer;
+use super::deliver::MAX_SAFE_INTEGER;
 use super::read::closed;
 use super::{Call, Outcome, calls};
 use crate::environment::check;
@@ -121,21 +121,12 @@ calls! {
         let delta = call.number(2)? as i64;
         let sum = call.with_key(|key| {
             call.with_cache(|cache| match cache {
-                Some(cache) => Ok(incr_safely(cache, key, delta)?),
+                Some(cache) => Ok(cache.engine.incr_within(key, delta, -MAX_SAFE_INTEGER..=MAX_SAFE_INTEGER)?),
                 None => Err(closed()),
             })?
         })?;
         number(call, sum)
     }
-}
-
-/// Adds in two steps only where the sum leaves the safe range: then it takes `delta` back, so that nothing is changed.
-fn incr_safely(cache: &crate::registry::Handle, key: &[u8], delta: i64) -> Result<i64, Failure> {
-    let sum = cache.engine.incr(key, delta)?;
-    safe_integer(sum).inspect_err(|_| {
-        // Another thread sees the sum for a moment. The inverse of a step that was legal cannot fail but by a close.
-        let _ = cache.engine.incr(key, -delta);
-    })
 }
 
 fn number(call: &Call<'_, 3>, value: i64) -> Outcome {
