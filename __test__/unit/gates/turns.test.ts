@@ -83,6 +83,20 @@ describe("upsert", () => {
     expect(cache.get("k")).toBeInstanceOf(Array);
   });
 
+  test("a transform that looks at its signal only after it was overtaken finds it fired", async () => {
+    const gate = deferred();
+    const looked = deferred<boolean>();
+    const upserted = cache.upsert("k", async (_, context) => {
+      await gate.promise;
+      looked.resolve(context.signal.aborted);
+      return "late";
+    });
+    cache.set("k", "set");
+    await expect(upserted).rejects.toMatchObject(coded("Preempted"));
+    gate.resolve();
+    expect(await looked.promise).toBe(true);
+  });
+
   test("is not overtaken by what commits nothing, by expiry changes, by other keys, by reads", async () => {
     cache.set("k", 1);
     const gate = deferred();

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tandem_engine::gates::{Acquired, Cancelled, GateKind, Outcome, Request, Wake};
 use tandem_engine::{
-    Cache, Compression, Condition, Error, Expiry, Fill, Filled, Kind, Lease, LeaseMode, NewValue, Options, ReadMode,
-    Stable, WriteOptions,
+    Cache, Compression, Condition, Error, Expiry, Fill, Filled, Kind, Lease, LeaseMode, NewValue, Options, PolicyKind,
+    ReadMode, Stable, WriteOptions,
 };
 
 /// The outcomes of one owner's tickets.
@@ -395,6 +395,26 @@ fn gates_take_a_quarter_of_the_memory_at_most() {
     bench.cache.clear();
     assert_eq!(bench.cache.stats().gates, 0);
     assert!(matches!(bench.lease(1), Lease::Won { .. }));
+}
+
+/// To the gates, the loss of a shard's content is a clear.
+#[test]
+fn a_panic_under_the_lock_overtakes_and_leaves_nobody_waiting() {
+    let options = Options { max_bytes: 4 << 20, policy: PolicyKind::Lru, ..Options::default() };
+    let bench = Bench { cache: Cache::new(options).unwrap(), inbox: Arc::default() };
+    bench.set("1");
+    let token = bench.held(GateKind::Upsert, 1);
+    bench.gate(GateKind::Upsert, 2);
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        bench.cache.read(KEY, ReadMode::Peek, |_| panic!("on purpose"))
+    }));
+    assert!(panicked.is_err());
+    assert_eq!(bench.inbox.next(1), Outcome::Ended(Error::Preempted));
+    assert_eq!(bench.store(token, "late"), Ok(Filled::Fenced));
+    assert_eq!(bench.get(), None);
+    assert!(matches!(bench.store(bench.granted(2), "2"), Ok(Filled::Stored { .. })));
+    assert_eq!(bench.cache.stats().resets, 1);
+    assert!(bench.at_rest());
 }
 
 #[test]

@@ -53,6 +53,8 @@ export abstract class Ask<T> {
   /** Set while the key is held here. */
   #token: number | undefined;
   #controller: AbortController | undefined;
+  /** Set when a hold ended from outside. */
+  #ended: { readonly reason: unknown } | undefined;
   readonly #signal: Signal;
   readonly #onAbort = () => this.cancel(this.#signal?.reason);
 
@@ -93,10 +95,15 @@ export abstract class Ask<T> {
     return this.#settled;
   }
 
-  /** Begins a hold; the signal fires when the hold ends from outside. */
-  protected hold(token: number): AbortSignal {
+  /** Begins a hold. */
+  protected hold(token: number): void {
     this.#token = token;
-    this.#controller = new AbortController();
+  }
+
+  /** Fires when the hold ends from outside. Made when it is asked for: most loaders and transforms never do. */
+  protected get holdSignal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.#ended !== undefined) this.#controller.abort(this.#ended.reason);
     return this.#controller.signal;
   }
 
@@ -145,7 +152,10 @@ export abstract class Ask<T> {
     this.#token = undefined;
     closeTicket(this.ticket);
     this.cache.asks.delete(this);
-    if (held) this.#controller?.abort(reason);
+    if (held) {
+      this.#ended = { reason };
+      this.#controller?.abort(reason);
+    }
   }
 
   /** Withdraws this caller, and no other; the promise is rejected with `reason`. */

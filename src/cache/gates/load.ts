@@ -115,8 +115,14 @@ class LoadAsk extends Ask<unknown> {
   }
 
   async #run(token: number): Promise<void> {
-    const signal = this.hold(token);
-    const context = { signal, stale: this.#stale };
+    this.hold(token);
+    const signal = () => this.holdSignal;
+    const context = {
+      stale: this.#stale,
+      get signal() {
+        return signal();
+      },
+    };
     try {
       const value = await holding(this.cache.identity, this.key, () => this.#load(this.key, context));
       this.#loaded(value);

@@ -95,9 +95,15 @@ class UpsertAsk extends Ask<UpsertResult> {
   }
 
   async #run(token: number): Promise<void> {
-    const signal = this.hold(token);
+    this.hold(token);
+    const signal = () => this.holdSignal;
+    const context = {
+      ...answers,
+      get signal() {
+        return signal();
+      },
+    };
     try {
-      const context = { signal, ...answers };
       const answer = await holding(this.cache.identity, this.key, () =>
         this.#transform(this.cache.peek(this.key), context),
       );
