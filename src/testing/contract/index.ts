@@ -4,8 +4,9 @@ import { dataContract } from "./data.js";
 import { expiryContract } from "./expiry.js";
 import { operationsContract } from "./operations.js";
 import type { Awaitable, Check, ContractOptions, Framework, Subject } from "./target.js";
+import { waitingContract } from "./waiting.js";
 
-export type { Awaitable, ContractCache, ContractOptions, Framework, Subject } from "./target.js";
+export type { Awaitable, ContractCache, ContractOptions, Framework, Subject, WaitingCache } from "./target.js";
 
 /**
  * Declares the contract's tests for one implementation.
@@ -35,4 +36,5 @@ export function cacheContract(
   group("operations", operationsContract);
   group("capacity", capacityContract);
   group("expiry", expiryContract);
+  group("waiting", waitingContract);
 }

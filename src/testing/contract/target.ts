@@ -1,5 +1,5 @@
 /** What the contract asks of an implementation and of a test framework. */
-import type { Key } from "../../cache/cache.js";
+import type { Cache, Key } from "../../cache/cache.js";
 import type { CacheOptions } from "../../cache/options.js";
 import type { SetOptions } from "../../cache/write.js";
 
@@ -34,6 +34,11 @@ export interface ContractCache {
   resize(maxBytes: number): Promise<void>;
   close(): Awaitable<void>;
 }
+
+/** The operations that wait. An implementation has all of them or none. */
+export interface WaitingCache
+  extends ContractCache,
+    Pick<Cache<unknown>, "getOrSet" | "upsert" | "insert" | "update" | "stable"> {}
 
 /** Options the contract creates caches with. */
 export type ContractOptions = Pick<
