@@ -29,7 +29,7 @@ mod stats;
 mod sync;
 mod value;
 
-pub use cache::{Cache, Fill, Filled, Lease, LeaseMode, ScanEntry, Stable};
+pub use cache::{Cache, Fill, Filled, Lease, LeaseMode, Prefetched, ScanEntry, Stable};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::{Error, Result};
 pub use events::{Change, ChangeKind, ChangeStream, OldValue};

@@ -18,6 +18,7 @@ mod update;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+pub(crate) use lookup::find;
 use tandem_engine::Cache;
 use tandem_wire::{Args, reply};
 
@@ -200,20 +201,20 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Command> {
     FAMILIES.iter().flat_map(|family| family.iter())
 }
 
-/// Runs one request. A panic in it ends the request with an error, not the process or the connection.
+/// Runs one request of `command`; `None` if there is no such command. A panic in it ends the request with an error, not the process or the connection.
 #[inline]
-pub(crate) fn run_guarded(context: &mut Context<'_>, args: Args<'_>) {
+pub(crate) fn run_guarded(context: &mut Context<'_>, command: Option<&Command>, args: Args<'_>) {
     let mark = context.output.mark();
-    if catch_unwind(AssertUnwindSafe(|| dispatch(context, args))).is_err() {
+    if catch_unwind(AssertUnwindSafe(|| dispatch(context, command, args))).is_err() {
         context.output.rewind(mark);
         context.error("ERR internal error: this request failed, others are not affected");
     }
 }
 
-/// Finds the command and runs it.
+/// Checks the arguments, finds the subcommand and runs it.
 #[inline]
-fn dispatch(context: &mut Context<'_>, args: Args<'_>) {
-    let Some(command) = lookup::find(&args[0]) else { return refusal::unknown_command(context, args) };
+fn dispatch(context: &mut Context<'_>, command: Option<&Command>, args: Args<'_>) {
+    let Some(command) = command else { return refusal::unknown_command(context, args) };
     if !command.accepts(args.len()) {
         return refusal::wrong_arity(context, &[command]);
     }

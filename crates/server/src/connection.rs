@@ -18,7 +18,7 @@ use crate::output::Output;
 use crate::shared::{Counters, Shared};
 
 pub(crate) use client::Client;
-use requests::{Stop, run};
+use requests::{Requests, Stop};
 
 /// Bytes read at once, into the loop's buffer.
 const READ_BYTES: usize = 64 << 10;
@@ -30,7 +30,7 @@ const READS_A_TURN: usize = 4;
 /// The buffers of a loop. A connection borrows them while it works, and owns some only when it must stop half-way.
 pub(crate) struct Workspace {
     input: Box<[u8]>,
-    parser: RequestParser,
+    requests: Requests,
     output: Output,
     keys: KeySpace,
 }
@@ -39,7 +39,7 @@ impl Workspace {
     pub fn new() -> Self {
         Self {
             input: vec![0; READ_BYTES].into_boxed_slice(),
-            parser: RequestParser::default(),
+            requests: Requests::default(),
             output: Output::default(),
             keys: KeySpace::default(),
         }
@@ -243,14 +243,14 @@ impl Connection {
     /// Runs the requests in the first `count` bytes of the loop's buffer.
     #[inline]
     fn run_fresh(&mut self, count: usize, work: &mut Workspace, shared: &Shared, counters: &Counters) -> Outcome {
-        let Workspace { input, parser, output, keys } = work;
+        let Workspace { input, requests, output, keys } = work;
         let bytes = &input[..count];
         let mut backlog = self.backlog.take();
         let output = backlog.as_deref_mut().unwrap_or(output);
         let (mut done, mut commands) = (0, 0);
         while done < count {
             let mut context = Context { client: &mut self.client, output, keys, server: shared };
-            let ran = run(&bytes[done..], parser, &mut context);
+            let ran = requests.run(&bytes[done..], &mut context);
             done += ran.consumed;
             commands += ran.commands;
             if !self.goes_on(ran.stop, output) {
@@ -261,22 +261,21 @@ impl Connection {
         if done < count && !self.client.closing {
             self.input = bytes[done..].to_vec();
             // The parser knows how far it is in this very request.
-            mem::swap(&mut self.parser, parser);
-        } else if self.client.closing {
-            *parser = RequestParser::default();
+            requests.exchange(&mut self.parser);
         }
         self.settle(count, commands, work, shared, counters)
     }
 
     /// Runs the requests in `input`, to which `count` bytes were just added.
     fn run_waiting(&mut self, count: usize, work: &mut Workspace, shared: &Shared, counters: &Counters) -> Outcome {
-        let Workspace { output, keys, .. } = work;
+        let Workspace { requests, output, keys, .. } = work;
+        requests.exchange(&mut self.parser);
         let mut backlog = self.backlog.take();
         let output = backlog.as_deref_mut().unwrap_or(output);
         let (mut done, mut commands) = (0, 0);
         while done < self.input.len() {
             let mut context = Context { client: &mut self.client, output, keys, server: shared };
-            let ran = run(&self.input[done..], &mut self.parser, &mut context);
+            let ran = requests.run(&self.input[done..], &mut context);
             done += ran.consumed;
             commands += ran.commands;
             if !self.goes_on(ran.stop, output) {
@@ -284,6 +283,7 @@ impl Connection {
             }
         }
         self.backlog = backlog;
+        requests.exchange(&mut self.parser);
         if done == self.input.len() || self.client.closing {
             self.input = Vec::new();
             self.parser = RequestParser::default();

@@ -211,6 +211,13 @@ impl RequestParser {
         Args { bytes: if self.inline { &self.words } else { buffer }, spans: &self.spans }
     }
 
+    /// Forgets the request that is not complete; the next call begins with a new one.
+    pub fn reset(&mut self) {
+        self.missing = 0;
+        self.bulk = None;
+        self.trim();
+    }
+
     /// Gives memory back that only an unusually large request needed; does nothing while one is not complete.
     pub fn trim(&mut self) {
         const KEEP: usize = 1024;

@@ -26,6 +26,7 @@ use crate::value::NewValue;
 
 pub use gated::{Fill, Filled, Lease, LeaseMode, Stable};
 pub use keyspace::ScanEntry;
+pub use read::Prefetched;
 
 /// A byte-bounded cache shared by threads. `&self` everywhere; keep it in an `Arc`.
 ///

@@ -3,9 +3,16 @@
 use super::optimistic::Attempt;
 use super::{Cache, scratch};
 use crate::codec;
-use crate::index::{page_in_view, prefetch_bucket};
+use crate::index::{page_in_view, prefetch_bucket, probe};
+use crate::memory::prefetch;
 use crate::shard::{Effects, Stored, describe, stored};
 use crate::value::{Found, LargeValue, ReadMode};
+
+/// A key between the two steps of a prefetch.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Prefetched {
+    hash: u64,
+}
 
 impl Cache {
     /// Looks `key` up and calls `read` with what is there; `None` is a miss.
@@ -49,16 +56,36 @@ impl Cache {
         })
     }
 
-    /// Fetches the cache line a read or write of `key` begins with. Worth it for a batch of keys.
+    /// Fetches the line of the index that a read or write of `key` begins with. Worth it for a batch of keys: the first
+    /// step for all of them, then [`Cache::prefetch_record`] for all, then the operations.
     #[inline]
-    pub fn prefetch(&self, key: &[u8]) {
+    pub fn prefetch(&self, key: &[u8]) -> Prefetched {
         let hash = self.shared.hash(key);
-        if let Some(glimpse) = self.views[self.shard_number(hash)].glimpse() {
-            let skip_bits = self.shards.len().trailing_zeros();
-            // SAFETY: the view belongs to an index of this cache.
-            let page = unsafe { page_in_view(glimpse.directory, glimpse.depth, skip_bits, hash) };
+        if let Some(page) = self.page_without_lock(hash) {
             prefetch_bucket(&self.shared.pages, page, hash);
         }
+        Prefetched { hash }
+    }
+
+    /// The second step: fetches the first lines of the record that the key most likely has.
+    #[inline]
+    pub fn prefetch_record(&self, key: Prefetched) {
+        let Some(page) = self.page_without_lock(key.hash) else { return };
+        probe(&self.shared.pages, page, key.hash, |address| {
+            let record = self.shared.segments.pointer(address);
+            prefetch(record);
+            prefetch(record.wrapping_add(64));
+            true
+        });
+    }
+
+    /// The page of the index that `hash` belongs to, as it was a moment ago.
+    #[inline(always)]
+    fn page_without_lock(&self, hash: u64) -> Option<u32> {
+        let glimpse = self.views[self.shard_number(hash)].glimpse()?;
+        let skip_bits = self.shards.len().trailing_zeros();
+        // SAFETY: the view belongs to an index of this cache.
+        Some(unsafe { page_in_view(glimpse.directory, glimpse.depth, skip_bits, hash) })
     }
 
     /// Whether `key` is there. Not a use.

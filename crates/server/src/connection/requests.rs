@@ -1,8 +1,14 @@
 //! Runs the requests in a buffer, one after the other.
 
-use tandem_wire::{Progress, RequestParser};
+use tandem_engine::Prefetched;
+use tandem_wire::{Args, Limits, Progress, ProtocolError, RequestParser};
 
-use crate::command::{self, Context};
+use crate::command::{self, Command, Context};
+
+/// Requests that are looked at before the first of them is run.
+const BATCH: usize = 16;
+/// Keys that are fetched ahead for one batch.
+const KEYS: usize = 32;
 
 /// Why running requests has stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +21,7 @@ pub(crate) enum Stop {
     Closing,
 }
 
-/// How far [`run`] came.
+/// How far [`Requests::run`] came.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ran {
     /// Bytes of the requests that were run.
@@ -25,34 +31,128 @@ pub(crate) struct Ran {
     pub stop: Stop,
 }
 
-/// Runs every complete request at the front of `bytes`.
-pub(crate) fn run(bytes: &[u8], parser: &mut RequestParser, context: &mut Context<'_>) -> Ran {
-    let limits = &context.server.options.limits;
-    let (mut consumed, mut commands) = (0, 0);
-    let stop = loop {
-        match parser.parse(&bytes[consumed..], &limits.request) {
-            Ok(Progress::Complete { consumed: length }) => {
-                let args = parser.args(&bytes[consumed..]);
+/// A request that was parsed ahead.
+#[derive(Clone, Copy, Default)]
+struct Parsed {
+    /// Where it lies in the buffer.
+    start: usize,
+    end: usize,
+    command: Option<&'static Command>,
+}
+
+/// What ends a batch before it is full.
+enum End {
+    Incomplete(usize),
+    Error(ProtocolError),
+}
+
+/// Parses some requests ahead, has the processor fetch what their keys will need, then runs them. In a pipeline over
+/// more data than its caches hold, waiting for memory is most of the work; this way the waits overlap.
+#[derive(Default)]
+pub(crate) struct Requests {
+    /// One for each request of a batch. Between two calls the first is amid a request or idle, the others idle.
+    parsers: [RequestParser; BATCH],
+}
+
+impl Requests {
+    /// Takes over a parser that may be amid a request, and gives the own one in return.
+    pub fn exchange(&mut self, parser: &mut RequestParser) {
+        std::mem::swap(&mut self.parsers[0], parser);
+    }
+
+    /// Runs every complete request at the front of `bytes`.
+    pub fn run(&mut self, bytes: &[u8], context: &mut Context<'_>) -> Ran {
+        let limits = &context.server.options.limits;
+        let mut ran = Ran { consumed: 0, commands: 0, stop: Stop::Closing };
+        let mut batch = [Parsed::default(); BATCH];
+        loop {
+            let (count, end) = self.parse(bytes, ran.consumed, &limits.request, &mut batch);
+            self.fetch_ahead(bytes, &batch[..count], context);
+            for (number, one) in batch[..count].iter().enumerate() {
+                let args = self.parsers[number].args(&bytes[one.start..]);
                 if !args.is_empty() {
-                    command::run_guarded(context, args);
-                    commands += 1;
+                    command::run_guarded(context, one.command, args);
+                    ran.commands += 1;
                 }
-                consumed += length;
-                if context.client.closing || context.overflows() {
-                    break Stop::Closing;
-                }
-                if context.output.pending() > limits.reply_pause_bytes {
-                    break Stop::Full;
+                ran.consumed = one.end;
+                let closing = context.client.closing || context.overflows();
+                if closing || context.output.pending() > limits.reply_pause_bytes {
+                    ran.stop = if closing { Stop::Closing } else { Stop::Full };
+                    // What was parsed ahead will be parsed again, from its beginning.
+                    self.parsers.iter_mut().for_each(RequestParser::reset);
+                    return ran;
                 }
             }
-            Ok(Progress::Incomplete { needed }) => break Stop::Incomplete(needed),
-            Err(error) => {
-                error.reply(context.output.bytes());
-                context.client.closing = true;
-                break Stop::Closing;
+            match end {
+                None => {}
+                Some(End::Incomplete(needed)) => {
+                    self.parsers.swap(0, count);
+                    self.parsers.iter_mut().for_each(RequestParser::trim);
+                    ran.stop = Stop::Incomplete(needed);
+                    return ran;
+                }
+                Some(End::Error(error)) => {
+                    error.reply(context.output.bytes());
+                    context.client.closing = true;
+                    self.parsers.iter_mut().for_each(RequestParser::reset);
+                    return ran;
+                }
             }
         }
-    };
-    parser.trim();
-    Ran { consumed, commands, stop }
+    }
+
+    /// Parses up to a batch of requests from `start` on.
+    #[inline]
+    fn parse(
+        &mut self,
+        bytes: &[u8],
+        mut start: usize,
+        limits: &Limits,
+        batch: &mut [Parsed; BATCH],
+    ) -> (usize, Option<End>) {
+        for (count, (parser, parsed)) in self.parsers.iter_mut().zip(batch).enumerate() {
+            let rest = &bytes[start..];
+            match parser.parse(rest, limits) {
+                Ok(Progress::Complete { consumed }) => {
+                    let args = parser.args(rest);
+                    let command = if args.is_empty() { None } else { command::find(&args[0]) };
+                    *parsed = Parsed { start, end: start + consumed, command };
+                    start += consumed;
+                }
+                Ok(Progress::Incomplete { needed }) => return (count, Some(End::Incomplete(needed))),
+                Err(error) => return (count, Some(End::Error(error))),
+            }
+        }
+        (BATCH, None)
+    }
+
+    /// Fetches first the index lines of all keys, then their records.
+    #[inline]
+    fn fetch_ahead(&self, bytes: &[u8], batch: &[Parsed], context: &Context<'_>) {
+        // Keys of the other databases are stored under other names; they do without.
+        if batch.len() < 2 || context.client.db != 0 {
+            return;
+        }
+        let cache = context.cache();
+        let mut keys = [Prefetched::default(); KEYS];
+        let mut count = 0;
+        for (number, one) in batch.iter().enumerate() {
+            let Some(command) = one.command else { continue };
+            let args = self.parsers[number].args(&bytes[one.start..]);
+            for key in keys_of(command, args).take(KEYS - count) {
+                keys[count] = cache.prefetch(key);
+                count += 1;
+            }
+        }
+        keys[..count].iter().for_each(|&key| cache.prefetch_record(key));
+    }
+}
+
+/// The keys among the arguments.
+#[inline]
+fn keys_of<'a>(command: &Command, args: Args<'a>) -> impl Iterator<Item = &'a [u8]> {
+    let keys = command.keys;
+    let last = if keys.last < 0 { args.len() } else { (keys.last as usize + 1).min(args.len()) };
+    let count = if keys.first == 0 { 0 } else { last.saturating_sub(keys.first as usize) };
+    args.skip(keys.first as usize).iter().take(count).step_by((keys.step as usize).max(1))
 }
