@@ -177,3 +177,6 @@ impl Output {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
