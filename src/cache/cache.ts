@@ -394,7 +394,7 @@ export class Cache<V = unknown> {
 
   #gates(): Gated {
     this.#gated ??= new Gated({
-      handle: this.#handle,
+      handle: () => this.#handle,
       codec: this.#codec,
       get: (key) => this.get(key),
       peek: (key) => this.peek(key),

@@ -294,6 +294,22 @@ describe("leaving", () => {
   });
 });
 
+test("a closed cache rejects, and never acts on the cache that took its place", async () => {
+  const closed = new Cache({ maxBytes: "1mb" });
+  const used = new Cache({ maxBytes: "1mb" });
+  await used.upsert("k", () => 1);
+  used.close();
+  closed.close();
+  using _one = new Cache({ maxBytes: "1mb" });
+  using _two = new Cache({ maxBytes: "1mb" });
+  for (const cache of [closed, used]) {
+    await expect(cache.getOrSet("k", () => 1)).rejects.toMatchObject(coded("Closed"));
+    await expect(cache.upsert("k", () => 1)).rejects.toMatchObject(coded("Closed"));
+    await expect(cache.insert("k", 1)).rejects.toMatchObject(coded("Closed"));
+    await expect(cache.stable("k")).rejects.toMatchObject(coded("Closed"));
+  }
+});
+
 describe("freshness", () => {
   const options: LoadOptions = { ttl: 1000, grace: 5000 };
 
@@ -309,6 +325,29 @@ describe("freshness", () => {
     await cache.getOrSet("some", () => 1, { ttl: 1000, negativeTtl: 10 });
     expect(cache.ttl("none")).toBe(10);
     expect(cache.ttl("some")).toBe(1000);
+  });
+
+  test("negativeTtl goes with grace, and not with earlyRefresh", async () => {
+    const negative: LoadOptions = { ttl: 1000, negativeTtl: 10, grace: 5000, earlyRefresh: 0.5 };
+    await cache.getOrSet("none", () => null, negative);
+    const loader = vi.fn(() => 1);
+    now += 9;
+    expect(await cache.getOrSet("none", loader, negative)).toBeNull();
+    expect(loader).not.toHaveBeenCalled();
+    now += 1;
+    expect(await cache.getOrSet("none", loader, negative)).toBeNull();
+    await turns();
+    expect(await cache.getOrSet("none", loader, negative)).toBe(1);
+  });
+
+  test("hardTimeout ends the wait for a refresh with the stale value", async () => {
+    await cache.getOrSet("k", () => "old", options);
+    now += 1000;
+    const gate = deferred<string>();
+    const late = { ...options, softTimeout: 60_000, hardTimeout: 1 };
+    expect(await cache.getOrSet("k", () => gate.promise, late)).toBe("old");
+    gate.resolve("new");
+    await turns();
   });
 
   test("a stale value is served while one refresh runs", async () => {

@@ -13,7 +13,8 @@ import { type Transform, type UpsertOptions, type UpsertResult, upsert } from ".
 
 /** What the operations need of the cache they belong to. */
 export interface GateHost {
-  readonly handle: number;
+  /** The handle as it is now: once the cache is closed, its old number may be another cache's. */
+  handle(): number;
   readonly codec: ValueCodec;
   get(key: Key): unknown;
   peek(key: Key): unknown;
@@ -21,17 +22,23 @@ export interface GateHost {
 }
 
 export class Gated implements GatedCache {
-  readonly handle: number;
-  readonly identity: number;
   readonly codec: ValueCodec;
   readonly asks = new Set<Pick<Ask<unknown>, "abandon">>();
   readonly #host: GateHost;
+  #identity: number | undefined;
 
   constructor(host: GateHost) {
     this.#host = host;
-    this.handle = host.handle;
-    this.identity = calls.identity(host.handle);
     this.codec = host.codec;
+  }
+
+  get handle(): number {
+    return this.#host.handle();
+  }
+
+  get identity(): number {
+    this.#identity ??= calls.identity(this.handle);
+    return this.#identity;
   }
 
   async getOrSet(key: Key, load: Loader<unknown>, options?: LoadOptions): Promise<unknown> {

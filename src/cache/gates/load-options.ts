@@ -17,7 +17,7 @@ export interface LoadOptions {
   grace?: number;
   /** How long a caller waits for a refresh before it takes the stale value. Default: not at all. Needs `grace`. */
   softTimeout?: number;
-  /** How long a caller waits at most; then its promise is rejected with `Timeout`. Default: no limit. */
+  /** How long a caller waits at most; then it gets the stale value, if there is one, or `Timeout`. Default: no limit. */
   hardTimeout?: number;
   /**
    * Share of `ttl` (which must then be given), above 0 and below 1: a hit after it starts a refresh in the background.

@@ -65,8 +65,11 @@ class LoadAsk extends Ask<unknown> {
       if (hardTimeout === undefined || this.#timer !== undefined) return;
       const late = () => this.cancel(new TandemError("Timeout", `the value was not there after ${hardTimeout} ms`));
       this.#timer = setTimeout(late, hardTimeout);
-    } else if (softTimeout === 0) this.resolve(this.#stale);
-    else this.#timer = setTimeout(() => this.resolve(this.#stale), softTimeout);
+      return;
+    }
+    const wait = Math.min(softTimeout, hardTimeout ?? softTimeout);
+    if (wait === 0) this.resolve(this.#stale);
+    else this.#timer = setTimeout(() => this.resolve(this.#stale), wait);
   }
 
   protected receive(outcome: Outcome): void {
@@ -154,8 +157,8 @@ class LoadAsk extends Ask<unknown> {
   #setOptions(value: unknown): SetOptions {
     const { ttl, negativeTtl, cost, grace } = this.#options;
     const options: SetOptions = {};
-    if (value === null && negativeTtl !== undefined) options.ttl = negativeTtl;
-    else if (ttl !== undefined) options.ttl = ttl + grace;
+    const fresh = value === null ? (negativeTtl ?? ttl) : ttl;
+    if (fresh !== undefined) options.ttl = fresh + grace;
     if (cost !== undefined) options.cost = cost;
     return options;
   }
@@ -204,7 +207,9 @@ export function getOrLoad(
 ): Promise<unknown> {
   const value = cache.get(key);
   if (value === undefined) return ask(cache, key, load, options, undefined);
-  const { grace, refreshBelow } = options;
+  const { grace, negativeTtl } = options;
+  // The share is one of `ttl`, which a `null` with a ttl of its own does not have.
+  const refreshBelow = value === null && negativeTtl !== undefined ? 0 : options.refreshBelow;
   if (grace > 0 || refreshBelow > 0) {
     const expiresAt = cache.expiresAt(key);
     const left = expiresAt === undefined ? Number.POSITIVE_INFINITY : expiresAt - grace - cache.now();
