@@ -107,10 +107,11 @@ impl Ring {
 
     /// Tells the reader that there is something to drain. Not under a shard lock.
     pub(crate) fn wake(&self) {
-        if self.is_open() && !self.0.woken.swap(true, Ordering::AcqRel) {
-            if let Some(wake) = &*self.0.wake.lock() {
-                wake();
-            }
+        if self.is_open()
+            && !self.0.woken.swap(true, Ordering::AcqRel)
+            && let Some(wake) = &*self.0.wake.lock()
+        {
+            wake();
         }
     }
 

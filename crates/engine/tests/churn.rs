@@ -36,10 +36,11 @@ fn churn(policy: PolicyKind, shards: usize, max_bytes: u64, largest: u64, steps:
             0..=7 => {
                 let length =
                     if step % 50 == 0 { random.next() % (largest * 8).min(200_000) } else { random.next() % largest };
-                let noisy = random.next() % 3 != 0;
+                let noisy = !random.next().is_multiple_of(3);
                 let mut noise = Random(step);
                 let bytes: Vec<u8> = (0..length).map(|_| if noisy { noise.next() as u8 } else { 7 }).collect();
-                let expiry = if random.next() % 5 == 0 { Expiry::In(random.next() % 2000 + 1) } else { Expiry::Never };
+                let expiry =
+                    if random.next().is_multiple_of(5) { Expiry::In(random.next() % 2000 + 1) } else { Expiry::Never };
                 let options = WriteOptions { expiry, ..WriteOptions::default() };
                 cache.set(&key, NewValue { kind: Kind::Bytes, codec: 0, bytes: &bytes }, &options).unwrap();
                 model.insert(key, bytes);

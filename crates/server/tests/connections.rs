@@ -181,7 +181,7 @@ fn an_announced_argument_takes_no_memory_until_it_comes() {
         })
         .collect();
     wait_until("the beginnings are read", || running.server.stats().bytes_in >= 50 * 40);
-    assert!(running.server.stats().buffer_bytes < 50 * 32 << 10, "{:?}", running.server.stats());
+    assert!(running.server.stats().buffer_bytes < (50 * 32) << 10, "{:?}", running.server.stats());
     drop(clients);
     wait_until("the buffers are given back", || running.server.stats().buffer_bytes == 0);
 }

@@ -79,10 +79,8 @@ impl Shard {
             self.log.bury_one(effects);
             return true;
         }
-        if self.log.compaction.is_some() || self.is_worth_compacting() {
-            if self.compact(effects) {
-                return true;
-            }
+        if (self.log.compaction.is_some() || self.is_worth_compacting()) && self.compact(effects) {
+            return true;
         }
         self.evict_one(bound, effects)
     }
