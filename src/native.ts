@@ -59,6 +59,7 @@ export interface Calls {
   delete(handle: number, key: Key): boolean;
   setText(handle: number, key: Key, value: string): void;
   setBytes(handle: number, key: Key, value: Uint8Array, codec: number): void;
+  setCoded(handle: number, key: Key, buffer: Uint8Array, codec: number, start: number, end: number): void;
   setInteger(handle: number, key: Key, value: number): void;
   setWith(
     handle: number,

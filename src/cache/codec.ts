@@ -1,7 +1,7 @@
 /** How values that are neither strings, bytes nor integers become bytes. */
-import { Packr } from "#msgpackr";
+import { Packr, RESET_BUFFER_MODE, REUSE_BUFFER_MODE } from "#msgpackr";
 import { TandemError } from "../errors.js";
-import type { Delivered, NativeCache } from "../native.js";
+import { calls, type Delivered, type Key, type NativeCache } from "../native.js";
 import { header, holdWindow, Kind, windowBytes } from "./window.js";
 
 /** A codec of your own. All threads that open one named cache must give the same one. */
@@ -16,11 +16,21 @@ export interface Codec {
 export interface ValueCodec {
   /** Stored with each value, so that bytes of another codec are noticed. */
   readonly id: number;
+  /** The bytes of a value, in memory of their own. */
   encode(value: unknown): Uint8Array;
+  /** Encodes a value and stores it at once, with default options. */
+  store(handle: number, key: Key, value: unknown): void;
   /** Decodes the first `length` bytes of the window. */
   decodeWindow(length: number): unknown;
   decode(bytes: Uint8Array): unknown;
 }
+
+/** What the encoder gives in its own buffer, which the next call overwrites; or a view, if it learnt a shape. */
+type Packed = Buffer & { start?: number; end?: number };
+
+/** The encoder's buffer grows with the largest value; beyond this it is given up for a small one. */
+const MAX_RESTING_BUFFER_BYTES = 1024 ** 2;
+const RESTING_BUFFER_BYTES = 8192;
 
 const MSGPACK_ID = 1;
 const CUSTOM_ID = 2;
@@ -74,6 +84,12 @@ class SharedShapeCodec implements ValueCodec {
     return this.#packr.pack(value);
   }
 
+  store(handle: number, key: Key, value: unknown): void {
+    const packed: Packed = this.#packr.pack(value, REUSE_BUFFER_MODE | RESET_BUFFER_MODE);
+    calls.setCoded(handle, key, packed, MSGPACK_ID, packed.start ?? 0, packed.end ?? packed.length);
+    if (packed.length > MAX_RESTING_BUFFER_BYTES) this.#packr.useBuffer(Buffer.allocUnsafeSlow(RESTING_BUFFER_BYTES));
+  }
+
   decodeWindow(length: number): unknown {
     return holdWindow(() => this.#packr.unpack(windowBytes, length));
   }
@@ -98,6 +114,10 @@ class CustomCodec implements ValueCodec {
       throw new TypeError(`codec.encode must return a Uint8Array; got ${typeof bytes}`);
     }
     return bytes;
+  }
+
+  store(handle: number, key: Key, value: unknown): void {
+    calls.setBytes(handle, key, this.encode(value), CUSTOM_ID);
   }
 
   decodeWindow(length: number): unknown {

@@ -89,7 +89,10 @@ export function fill(handle: number, key: Key, write: PreparedWrite, token: numb
 export function writeOther(handle: number, codec: ValueCodec, key: Key, value: unknown): void {
   if (isStorableInteger(value)) calls.setInteger(handle, key, value);
   else if (value instanceof Uint8Array) calls.setBytes(handle, key, value, 0);
-  else calls.setBytes(handle, key, encode(codec, value), codec.id);
+  else {
+    checkStorable(value);
+    codec.store(handle, key, value);
+  }
 }
 
 /** Checks options that are not known to be right; unknown names are errors. */
@@ -125,11 +128,15 @@ export function duration(option: string, value: unknown): number | undefined {
 }
 
 function encode(codec: ValueCodec, value: unknown): Uint8Array {
+  checkStorable(value);
+  return codec.encode(value);
+}
+
+function checkStorable(value: unknown): void {
   if (value === undefined || typeof value === "function" || typeof value === "symbol") {
     const advice = value === undefined ? "; delete the key instead" : "";
     throw new TypeError(`${describe(value)} cannot be stored${advice}`);
   }
-  return codec.encode(value);
 }
 
 /** Integers are stored as such, so that `incr` and Redis clients can use them; -0 comes back as 0. */

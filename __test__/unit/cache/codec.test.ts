@@ -35,6 +35,15 @@ test("shapes beyond the limit, and objects used as dictionaries, come back all t
   expect(cache.get("dictionary")).toEqual(dictionary);
 });
 
+test("values of all sizes follow one another", () => {
+  const cache = create({ compression: false });
+  const sizes = [10, 9000, 100, 2_000_000, 10, 70_000, 5_000_000, 1];
+  for (const [i, size] of sizes.entries()) cache.set(`k${i}`, { size, text: "x".repeat(size), list: [size] });
+  for (const [i, size] of sizes.entries()) {
+    expect(cache.get(`k${i}`)).toEqual({ size, text: "x".repeat(size), list: [size] });
+  }
+});
+
 test("a codec of one's own gets bytes it may keep", () => {
   const kept: Uint8Array[] = [];
   const cache = create({
@@ -80,11 +89,14 @@ test("toJSON may call into the cache while it is encoded", () => {
   cache.set("inner", { i: 1 });
   class Outer {
     toJSON() {
-      return { from: cache.get("inner") };
+      const from = cache.get("inner");
+      cache.set("inner", { changed: "by toJSON", of: ["outer"] });
+      return { from };
     }
   }
-  cache.set("outer", new Outer());
-  expect(cache.get("outer")).toEqual({ from: { i: 1 } });
+  cache.set("outer", [new Outer(), { i: 2 }]);
+  expect(cache.get("outer")).toEqual([{ from: { i: 1 } }, { i: 2 }]);
+  expect(cache.get("inner")).toEqual({ changed: "by toJSON", of: ["outer"] });
 });
 
 test("what a codec throws reaches the caller and nothing is changed", () => {

@@ -112,7 +112,7 @@ type Callback = unsafe extern "C" fn(sys::napi_env, sys::napi_callback_info) -> 
 
 /// Makes an object with one function per call, and the window. Their types are in `src/native.ts`.
 pub fn functions(env: sys::napi_env, state: &Environment) -> Outcome {
-    let table: [(&str, Callback); 15] = [
+    let table: [(&str, Callback); 16] = [
         ("get", read::get),
         ("peek", read::peek),
         ("getBytes", read::get_bytes),
@@ -125,6 +125,7 @@ pub fn functions(env: sys::napi_env, state: &Environment) -> Outcome {
         ("delete", remove::delete),
         ("setText", write::set_text),
         ("setBytes", write::set_bytes),
+        ("setCoded", write::set_coded),
         ("setInteger", write::set_integer),
         ("setWith", write::set_with),
         ("incr", write::incr),

@@ -37,10 +37,23 @@ impl<const N: usize> Call<'_, N> {
 
     #[inline(always)]
     fn store_bytes(&self, index: usize, codec: f64, options: &WriteOptions) -> Result<Written, Failure> {
+        self.store_part(index, |bytes| Some(bytes), codec, options)
+    }
+
+    /// Stores the part of a Uint8Array that `select` picks.
+    #[inline(always)]
+    fn store_part(
+        &self,
+        index: usize,
+        select: impl FnOnce(&[u8]) -> Option<&[u8]>,
+        codec: f64,
+        options: &WriteOptions,
+    ) -> Result<Written, Failure> {
         let (start, length) = self.bytes(index)?;
         // SAFETY: Node-API keeps the array alive for the call, and nothing in it runs JavaScript. A SharedArrayBuffer
         // can change meanwhile; the engine copies the bytes and takes no decision from reading them twice.
-        let bytes = unsafe { std::slice::from_raw_parts(start, length) };
+        let whole = unsafe { std::slice::from_raw_parts(start, length) };
+        let bytes = select(whole).ok_or_else(|| Failure::Type(format!("no such part of argument {index}")))?;
         let codec = codec as u8;
         let kind = if codec == 0 { Kind::Bytes } else { Kind::Coded };
         self.store(NewValue { kind, codec, bytes }, options)
@@ -91,6 +104,13 @@ calls! {
     /// `setBytes(handle, key, bytes, codec)`: stores bytes (codec 0) or an encoded value.
     fn set_bytes(call: 4) {
         call.store_bytes(2, call.number(3)?, &WriteOptions::default())?;
+        Ok(call.undefined())
+    }
+
+    /// `setCoded(handle, key, buffer, codec, start, end)`: stores the encoded value that lies in a part of a buffer.
+    fn set_coded(call: 6) {
+        let part = call.number(4)? as usize..call.number(5)? as usize;
+        call.store_part(2, |bytes| bytes.get(part), call.number(3)?, &WriteOptions::default())?;
         Ok(call.undefined())
     }
 
