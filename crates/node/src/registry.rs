@@ -36,7 +36,7 @@ pub struct Handle(Arc<SharedCache>);
 pub struct Opening {
     /// Name in the registry; `None` for a cache of its own.
     pub name: Option<String>,
-    /// The engine's options; `None` attaches to the cache of that name, or creates it with `defaults`.
+    /// The engine's options, for a cache that does not exist yet.
     pub options: Options,
     /// Whether the caller gave options, which then must be those the cache has.
     pub explicit: bool,
