@@ -70,6 +70,9 @@ pub(crate) struct Log {
     pub(crate) segments: Arc<Segments>,
     pub(crate) queues: [Queue; QUEUES],
     pub(crate) compaction: Option<Compaction>,
+    /// Segment that compaction without order has begun to fill, or [`NONE`]. Nothing else is appended to it: it was
+    /// opened from the reserve, and a run must be able to end.
+    pub(crate) half_filled: u32,
     /// Where the expiry sweep goes on: segment and offset.
     pub(crate) sweep: Option<(u32, u32)>,
     /// Segments of cleared generations, linked by `newer`.
@@ -78,7 +81,14 @@ pub(crate) struct Log {
 
 impl Log {
     pub(crate) fn new(segments: Arc<Segments>) -> Self {
-        Self { segments, queues: [Queue::EMPTY; QUEUES], compaction: None, sweep: None, graveyard: NONE }
+        Self {
+            segments,
+            queues: [Queue::EMPTY; QUEUES],
+            compaction: None,
+            half_filled: NONE,
+            sweep: None,
+            graveyard: NONE,
+        }
     }
 
     #[inline(always)]
@@ -303,6 +313,9 @@ impl Log {
         if self.compaction.is_some_and(|run| run.source == segment || run.target == segment) {
             self.compaction = None;
         }
+        if self.half_filled == segment {
+            self.half_filled = NONE;
+        }
         if self.sweep.is_some_and(|(at, _)| at == segment) {
             self.sweep = None;
         }
@@ -358,6 +371,7 @@ impl Log {
             self.queues[queue] = Queue::EMPTY;
         }
         self.compaction = None;
+        self.half_filled = NONE;
         self.sweep = None;
     }
 

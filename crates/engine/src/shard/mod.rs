@@ -162,7 +162,7 @@ pub(crate) struct Shard {
     pub(crate) insist: bool,
     /// Number of evictions from which on compaction is considered again.
     next_compaction: u64,
-    /// Runs of compaction since the last segment that was won.
+    /// Runs of compaction that the current write has waited for.
     runs_in_vain: u32,
     /// No record expires before this.
     next_deadline: u64,

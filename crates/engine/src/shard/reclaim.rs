@@ -15,7 +15,7 @@ const MOVES_A_STEP: u32 = 64;
 /// everywhere, so compaction pays from a higher share on.
 const DEAD_PERCENT_IN_LOG_ORDER: u64 = 8;
 const DEAD_PERCENT_LRU: u64 = 14;
-/// Runs of compaction that may pass before a segment is won: long records do not fill the ends of segments, so a
+/// Runs of compaction that one write may wait for before a segment is won: long records do not fill the ends of segments, so a
 /// run can fall short. After so many, eviction takes over, which always wins.
 const RUNS_IN_VAIN: u32 = 16;
 /// Evictions between two looks for a run of compaction that pays, where the last look found none.
@@ -49,12 +49,12 @@ impl Shard {
 
     /// Makes sure that `bytes` can be appended to `queue`.
     pub(super) fn ensure_space(&mut self, queue: usize, bytes: u32, effects: &mut Effects) -> Result<Step<()>> {
+        self.runs_in_vain = 0;
         loop {
             if self.log.has_room(queue, bytes) {
                 return Ok(Step::Done(()));
             }
             if self.log.open(queue, Purpose::Append) {
-                self.runs_in_vain = 0;
                 return Ok(Step::Done(()));
             }
             if effects.returning >= u64::from(self.shared.segments.segment_bytes()) {
@@ -193,12 +193,14 @@ impl Shard {
         true
     }
 
+    /// A segment for survivors of `source`. A run takes at most one that the reserve has to give: what a source
+    /// holds fits into it.
     fn open_target(&mut self, source: u32) -> Option<u32> {
-        if self.policy.order_is_log_order() {
-            return self.log.open_before(source);
+        let target = self.log.open_before(source)?;
+        if !self.policy.order_is_log_order() {
+            self.log.half_filled = target;
         }
-        let queue = self.log.segment(source).queue as usize;
-        self.log.open(queue, Purpose::Relocate).then(|| self.log.queues[queue].newest)
+        Some(target)
     }
 
     /// Chooses what to compact.
@@ -207,10 +209,10 @@ impl Shard {
             return (0..QUEUES).filter_map(|queue| self.shortest_run(queue)).min_by_key(|run| run.left);
         }
         // Survivors may go anywhere: the segment with the fewest wins.
-        let newest = self.log.queues[0].newest;
-        let others = self.log.walk(0).filter(|&segment| segment != newest);
+        let (newest, target) = (self.log.queues[0].newest, self.log.half_filled);
+        let others = self.log.walk(0).filter(|&segment| segment != newest && segment != target);
         let source = others.min_by_key(|&segment| self.log.segment(segment).live)?;
-        Some(Compaction { source, target: newest, left: 1 })
+        Some(Compaction { source, target, left: 1 })
     }
 
     /// The fewest neighbouring segments of `queue` that together have more than a segment of dead bytes: the
