@@ -84,19 +84,19 @@ impl Drop for Guard<'_> {
     }
 }
 
-/// Default number of shards: one per 8 MiB up to 64; a single one where the order of eviction is to be exact.
+/// Default number of shards: one per 16 MiB up to 64; a single one where the order of eviction is to be exact.
 fn default_shards(options: &Options) -> usize {
-    let small = options.max_bytes < 16 << 20 || options.max_entries.is_some_and(|entries| entries < 1 << 14);
+    let small = options.max_bytes < 32 << 20 || options.max_entries.is_some_and(|entries| entries < 1 << 14);
     if options.policy == PolicyKind::Lru || options.max_cost.is_some() || small {
         return 1;
     }
-    let wanted = (options.max_bytes >> 23).clamp(1, 64) as usize;
+    let wanted = (options.max_bytes >> 24).clamp(1, 64) as usize;
     1 << wanted.ilog2()
 }
 
-/// Segments are 1/128 of a shard's part, from 16 to 128 KiB.
+/// Segments are 1/256 of a shard's part, from 16 to 128 KiB.
 fn segment_bytes(options: &Options, shards: usize) -> u32 {
-    let part = options.max_bytes / shards as u64 / 128;
+    let part = options.max_bytes / shards as u64 / 256;
     1 << part.clamp(16 << 10, 128 << 10).ilog2()
 }
 

@@ -10,10 +10,13 @@ const WINDOW: u64 = CACHEFUL / 10 * 9;
 /// Stamps are 16 bits of this: they wrap after 64 cachefuls, when few of their slots are left.
 const TICK: u64 = CACHEFUL / 1024;
 
+/// Memory of a table.
+pub(crate) type GhostTable = Vec<[u32; SLOTS]>;
+
 /// A queue of recently evicted keys, kept as a hash table that forgets by age. Four bytes a slot: 16 bits of
 /// fingerprint, 16 bits of coarse time. A wrong positive costs one misplaced insert; about 1 in 5,000.
 pub(crate) struct Ghosts {
-    buckets: Vec<[u32; SLOTS]>,
+    buckets: GhostTable,
     clock: u64,
 }
 
@@ -71,6 +74,11 @@ impl Ghosts {
             }
         }
         None
+    }
+
+    /// The table, for one who drops it where that may take its time.
+    pub(crate) fn into_table(self) -> GhostTable {
+        self.buckets
     }
 
     pub(crate) fn bytes(&self) -> u64 {

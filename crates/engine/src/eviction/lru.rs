@@ -1,6 +1,6 @@
 //! Exact least-recently-used: a doubly linked list through the records' links field.
 
-use super::{Eviction, Verdict};
+use super::{Eviction, GhostTable, Verdict};
 use crate::log::{Bound, Log};
 use crate::memory::NONE;
 use crate::record::field;
@@ -119,8 +119,9 @@ impl Eviction for Lru {
         if candidate == NONE { Verdict::Nothing } else { Verdict::Evict(candidate) }
     }
 
-    fn cleared(&mut self) {
+    fn cleared(&mut self) -> Option<GhostTable> {
         *self = Self::new();
+        None
     }
 
     fn bytes(&self) -> u64 {

@@ -7,6 +7,7 @@ mod s3fifo;
 use crate::log::{Bound, Log};
 use crate::options::PolicyKind;
 
+pub(crate) use ghosts::GhostTable;
 pub(crate) use lru::Lru;
 pub(crate) use s3fifo::S3Fifo;
 
@@ -42,8 +43,8 @@ pub(crate) trait Eviction {
     fn removing(&mut self, log: &mut Log, address: u32, hash: u64, evicted: bool);
     /// The next candidate when `bound` is to be met. Never evicts `protect`.
     fn victim(&mut self, log: &mut Log, bound: Bound, protect: u32) -> Verdict;
-    /// Everything went.
-    fn cleared(&mut self);
+    /// Everything went. Hands over the table it needs no more, for the caller to drop in a step of its own.
+    fn cleared(&mut self) -> Option<GhostTable>;
     /// Heap bytes of the policy's own tables.
     fn bytes(&self) -> u64;
 }
@@ -109,8 +110,8 @@ impl Eviction for Policy {
     fn victim(&mut self, log: &mut Log, bound: Bound, protect: u32) -> Verdict {
         each!(self, policy => policy.victim(log, bound, protect))
     }
-    fn cleared(&mut self) {
-        each!(self, policy => policy.cleared());
+    fn cleared(&mut self) -> Option<GhostTable> {
+        each!(self, policy => policy.cleared())
     }
     fn bytes(&self) -> u64 {
         each!(self, policy => policy.bytes())

@@ -15,7 +15,7 @@
 //! All of it happens on a miss. Yang et al., "FIFO queues are all you need for cache eviction", SOSP 2023.
 
 use super::ghosts::{CACHEFUL, Ghosts};
-use super::{Eviction, Verdict};
+use super::{Eviction, GhostTable, Verdict};
 use crate::log::{Bound, Log};
 use crate::record::MAX_USES;
 
@@ -226,8 +226,8 @@ impl Eviction for S3Fifo {
         verdict
     }
 
-    fn cleared(&mut self) {
-        *self = Self::new();
+    fn cleared(&mut self) -> Option<GhostTable> {
+        Some(std::mem::replace(self, Self::new()).ghosts.into_table())
     }
 
     fn bytes(&self) -> u64 {

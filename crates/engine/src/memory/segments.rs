@@ -1,6 +1,5 @@
 //! The pool of log segments.
 
-use std::cell::UnsafeCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -50,7 +49,9 @@ impl Segment {
 /// Fixed-size segments of one reserved region, shared by all shards.
 pub(crate) struct Segments {
     region: Region,
-    table: Box<[UnsafeCell<Segment>]>,
+    /// An entry per segment, valid from the first `take` on; memory is touched only for segments that were used.
+    table: Region,
+    count: u32,
     budget: Arc<Budget>,
     segment_bytes: u32,
     segment_shift: u32,
@@ -87,10 +88,10 @@ impl Segments {
         while (bytes as u64) >> granule_shift >= u64::from(NONE) {
             granule_shift += 1;
         }
-        let table = std::iter::repeat_with(|| UnsafeCell::new(Segment::EMPTY)).take(count as usize).collect();
         Ok(Self {
             region: Region::reserve(bytes, bytes >= 64 << 20)?,
-            table,
+            table: Region::reserve(count as usize * size_of::<Segment>(), false)?,
+            count: count as u32,
             budget,
             segment_bytes,
             segment_shift: segment_bytes.trailing_zeros(),
@@ -159,7 +160,9 @@ impl Segments {
     /// Bookkeeping of `segment`. Only the shard that took the segment may use it, under its lock.
     #[inline(always)]
     pub(crate) fn entry(&self, segment: u32) -> *mut Segment {
-        self.table[segment as usize].get()
+        debug_assert!(segment < self.count);
+        // SAFETY: the table has an entry for each of `count` segments, and regions are aligned to pages.
+        unsafe { self.table.base().cast::<Segment>().add(segment as usize) }
     }
 
     /// An empty segment, charged; `None` if the budget has no room for the purpose.
@@ -179,7 +182,7 @@ impl Segments {
         if let Some(segment) = state.decommitted.pop() {
             return Some(segment);
         }
-        if state.untouched as usize >= self.table.len() {
+        if state.untouched >= self.count {
             self.budget.release(bytes);
             return None;
         }

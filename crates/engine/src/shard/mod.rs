@@ -16,7 +16,7 @@ use std::time::Instant;
 use crate::LargeValue;
 use crate::error::{Error, Result};
 use crate::events::{Change, ChangeKind, OldValue, Ring};
-use crate::eviction::{Eviction, Policy};
+use crate::eviction::{Eviction, GhostTable, Policy};
 use crate::gates::{DEFAULT_PER_KEY, Gates};
 use crate::index::{Directory, Index, Position, Retired};
 use crate::log::{Bound, Log};
@@ -149,6 +149,8 @@ pub(crate) struct Shard {
     pub(crate) filling: bool,
     /// Indexes of cleared generations, given back in steps.
     old_indexes: Vec<Retired>,
+    /// The policy's tables of cleared generations.
+    old_tables: Vec<GhostTable>,
     /// The last version given out.
     version: u64,
     /// The record that must survive the current operation, or [`NONE`]; follows it when it is moved.
@@ -186,6 +188,7 @@ impl Shard {
             gates_counted: 0,
             filling: false,
             old_indexes: Vec::new(),
+            old_tables: Vec::new(),
             version: 0,
             protect: NONE,
             target_queue: 0,
@@ -384,7 +387,7 @@ impl Shard {
             self.shared.entries.fetch_sub(entries, Ordering::Relaxed);
         }
         self.log.clear();
-        self.policy.cleared();
+        self.old_tables.extend(self.policy.cleared());
         self.protect = NONE;
         self.next_deadline = u64::MAX;
         let counters = &mut self.counters;
@@ -398,6 +401,9 @@ impl Shard {
 
     /// Gives some of what was cleared back; true while there is more.
     pub(crate) fn bury_some(&mut self, effects: &mut Effects) -> bool {
+        if self.old_tables.pop().is_some() {
+            return true;
+        }
         if let Some(index) = self.old_indexes.last_mut() {
             if let Some(directory) = index.free_some(16) {
                 self.shared.directories.lock().push(directory);
