@@ -2,6 +2,7 @@
 
 mod client;
 mod requests;
+mod workspace;
 
 use std::io::{self, Read};
 use std::mem;
@@ -13,37 +14,24 @@ use mio::net::TcpStream;
 use tandem_wire::RequestParser;
 
 use crate::command::Context;
-use crate::database::KeySpace;
 use crate::output::Output;
 use crate::shared::{Counters, Shared};
 
 pub(crate) use client::Client;
-use requests::{Requests, Stop};
+use requests::Stop;
+pub(crate) use workspace::{READ_AHEAD, Workspace};
 
-/// Bytes read at once, into the loop's buffer.
-const READ_BYTES: usize = 64 << 10;
 /// Least room for reading on with an unfinished request.
 const READ_ROOM: usize = 16 << 10;
 /// Full reads of one turn; then the others get theirs.
 const READS_A_TURN: usize = 4;
 
-/// The buffers of a loop. A connection borrows them while it works, and owns some only when it must stop half-way.
-pub(crate) struct Workspace {
-    input: Box<[u8]>,
-    requests: Requests,
-    output: Output,
-    keys: KeySpace,
-}
-
-impl Workspace {
-    pub fn new() -> Self {
-        Self {
-            input: vec![0; READ_BYTES].into_boxed_slice(),
-            requests: Requests::default(),
-            output: Output::default(),
-            keys: KeySpace::default(),
-        }
-    }
+/// A read that was done, and where its bytes are.
+struct Received {
+    /// The place in [`Workspace::ahead`]; `None`: [`Workspace::input`], or behind [`Connection::input`].
+    place: Option<usize>,
+    room: usize,
+    result: io::Result<usize>,
 }
 
 /// What the loop does with a connection after a turn.
@@ -181,16 +169,46 @@ impl Connection {
         }
     }
 
+    /// Reads into `place` of what is read ahead. `None` for a connection that has to go on with something first.
+    #[inline]
+    pub fn read_ahead(&mut self, work: &mut Workspace, place: usize) -> Option<io::Result<usize>> {
+        let fresh = self.state == State::Open && self.input.is_empty();
+        fresh.then(|| self.stream.read(&mut work.ahead[place]))
+    }
+
+    /// Goes on with what [`Connection::read_ahead`] has read.
+    #[inline]
+    pub fn on_read_ahead(
+        &mut self,
+        result: io::Result<usize>,
+        place: usize,
+        work: &mut Workspace,
+        shared: &Shared,
+        counters: &Counters,
+    ) -> Outcome {
+        self.go_on(Some(Received { place: Some(place), room: work.ahead[place].len(), result }), work, shared, counters)
+    }
+
     /// The socket has bytes, or its peer has closed.
     pub fn on_readable(&mut self, work: &mut Workspace, shared: &Shared, counters: &Counters) -> Outcome {
         match self.state {
-            State::Open => {}
-            State::Paused | State::Finishing => return Outcome::Wait,
-            State::Lingering => return self.discard(work),
+            State::Open => self.go_on(None, work, shared, counters),
+            State::Paused | State::Finishing => Outcome::Wait,
+            State::Lingering => self.discard(work),
         }
+    }
+
+    /// Runs what was read, and reads on as long as there may be more.
+    fn go_on(
+        &mut self,
+        mut received: Option<Received>,
+        work: &mut Workspace,
+        shared: &Shared,
+        counters: &Counters,
+    ) -> Outcome {
         for _ in 0..READS_A_TURN {
-            let (room, read) = self.read(work);
-            let count = match read {
+            let Received { place, room, result } = received.take().unwrap_or_else(|| self.read(work));
+            let count = match result {
                 Ok(0) => {
                     self.hangup = true;
                     self.state = State::Finishing;
@@ -208,7 +226,7 @@ impl Connection {
                 Err(_) => return Outcome::Close,
             };
             let outcome = if self.input.is_empty() {
-                self.run_fresh(count, work, shared, counters)
+                self.run_fresh(count, place, work, shared, counters)
             } else {
                 self.run_waiting(count, work, shared, counters)
             };
@@ -223,11 +241,11 @@ impl Connection {
         Outcome::Again
     }
 
-    /// Reads into the loop's buffer, or behind the unfinished request. Also returns how much there was room for.
+    /// Reads into the loop's buffer, or behind the unfinished request.
     #[inline]
-    fn read(&mut self, work: &mut Workspace) -> (usize, io::Result<usize>) {
+    fn read(&mut self, work: &mut Workspace) -> Received {
         if self.input.is_empty() {
-            return (work.input.len(), self.stream.read(&mut work.input));
+            return Received { place: None, room: work.input.len(), result: self.stream.read(&mut work.input) };
         }
         let len = self.input.len();
         if self.input.capacity() - len < READ_ROOM.min(self.needed.saturating_sub(len).max(1)) {
@@ -237,14 +255,21 @@ impl Connection {
         }
         let room = self.input.capacity() - len;
         let read = rustix::io::read(&self.stream, rustix::buffer::spare_capacity(&mut self.input));
-        (room, read.map_err(io::Error::from))
+        Received { place: None, room, result: read.map_err(io::Error::from) }
     }
 
-    /// Runs the requests in the first `count` bytes of the loop's buffer.
+    /// Runs the requests in the first `count` bytes of the loop's buffer, or of what was read ahead.
     #[inline]
-    fn run_fresh(&mut self, count: usize, work: &mut Workspace, shared: &Shared, counters: &Counters) -> Outcome {
-        let Workspace { input, requests, output, keys } = work;
-        let bytes = &input[..count];
+    fn run_fresh(
+        &mut self,
+        count: usize,
+        place: Option<usize>,
+        work: &mut Workspace,
+        shared: &Shared,
+        counters: &Counters,
+    ) -> Outcome {
+        let Workspace { input, ahead, requests, output, keys } = work;
+        let bytes = &place.map_or(input, |place| &mut ahead[place])[..count];
         let mut backlog = self.backlog.take();
         let output = backlog.as_deref_mut().unwrap_or(output);
         let (mut done, mut commands) = (0, 0);

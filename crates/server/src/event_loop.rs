@@ -9,7 +9,7 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
-use crate::connection::{Connection, Outcome, Workspace};
+use crate::connection::{Connection, Outcome, READ_AHEAD, Workspace};
 use crate::shared::Shared;
 
 /// Token of the waker.
@@ -45,6 +45,8 @@ pub(crate) struct EventLoop {
     /// The loop that gets the next connection.
     next_loop: usize,
     connections: Slab<Connection>,
+    /// Connections that have something to read.
+    readable: Vec<usize>,
     /// Connections that have more to read than one turn allowed.
     ready: Vec<usize>,
     deadlines: Vec<Deadline>,
@@ -69,6 +71,7 @@ impl EventLoop {
             accept_again: false,
             next_loop: 0,
             connections: Slab::new(),
+            readable: Vec::new(),
             ready: Vec::new(),
             deadlines: Vec::new(),
             maintain_at: (index == 0 && shared.options.maintain).then(Instant::now),
@@ -99,13 +102,22 @@ impl EventLoop {
                         {
                             connection.on_hangup();
                         }
-                        self.turn(slot, event.is_readable(), event.is_writable());
+                        if event.is_writable() {
+                            self.on_writable(slot);
+                        }
+                        if event.is_readable() {
+                            self.readable.push(slot);
+                        }
                     }
                 }
             }
-            for slot in std::mem::take(&mut self.ready) {
-                self.turn(slot, true, false);
+            if !self.ready.is_empty() {
+                self.readable.append(&mut self.ready);
+                // A connection that was read ahead twice would run the second part before the rest of the first.
+                self.readable.sort_unstable();
+                self.readable.dedup();
             }
+            self.run_readable();
             self.take_inbox();
             if self.accept_again {
                 self.accept();
@@ -146,26 +158,52 @@ impl EventLoop {
         }
     }
 
-    /// Lets one connection work.
-    #[inline]
-    fn turn(&mut self, slot: usize, readable: bool, writable: bool) {
-        // A connection that was closed earlier in this round may still have an event.
-        let Some(connection) = self.connections.get_mut(slot) else { return };
-        let counters = &self.shared.loops[self.index].counters;
-        if writable {
-            let outcome = connection.on_writable(&mut self.workspace, &self.shared, counters);
-            if outcome != Outcome::Wait {
-                // What there is to read gets a turn of its own.
-                if readable && outcome != Outcome::Close {
-                    self.ready.push(slot);
+    /// Lets every readable connection work. A few at a time are read first and glanced at, then run: without pipelines
+    /// that is what makes their waits for memory overlap.
+    fn run_readable(&mut self) {
+        let mut slots = std::mem::take(&mut self.readable);
+        for slots in slots.chunks(READ_AHEAD) {
+            if let [slot] = slots {
+                self.on_readable(*slot);
+                continue;
+            }
+            let mut reads = [const { None }; READ_AHEAD];
+            for (place, &slot) in slots.iter().enumerate() {
+                // A connection that was closed earlier in this round may still have an event.
+                if let Some(connection) = self.connections.get_mut(slot) {
+                    reads[place] = connection.read_ahead(&mut self.workspace, place);
                 }
-                return self.carry_out(slot, outcome);
+            }
+            self.workspace.glance(&reads, &self.shared);
+            for (place, (&slot, read)) in slots.iter().zip(reads).enumerate() {
+                let Some(result) = read else {
+                    self.on_readable(slot);
+                    continue;
+                };
+                let counters = &self.shared.loops[self.index].counters;
+                let connection = &mut self.connections[slot];
+                let outcome = connection.on_read_ahead(result, place, &mut self.workspace, &self.shared, counters);
+                self.carry_out(slot, outcome);
             }
         }
-        if readable {
-            let outcome = connection.on_readable(&mut self.workspace, &self.shared, counters);
-            self.carry_out(slot, outcome);
-        }
+        slots.clear();
+        self.readable = slots;
+    }
+
+    /// Lets one connection read and work.
+    fn on_readable(&mut self, slot: usize) {
+        let Some(connection) = self.connections.get_mut(slot) else { return };
+        let counters = &self.shared.loops[self.index].counters;
+        let outcome = connection.on_readable(&mut self.workspace, &self.shared, counters);
+        self.carry_out(slot, outcome);
+    }
+
+    /// Lets one connection send what is left, and go on if it was paused.
+    fn on_writable(&mut self, slot: usize) {
+        let Some(connection) = self.connections.get_mut(slot) else { return };
+        let counters = &self.shared.loops[self.index].counters;
+        let outcome = connection.on_writable(&mut self.workspace, &self.shared, counters);
+        self.carry_out(slot, outcome);
     }
 
     #[inline]
@@ -275,7 +313,8 @@ impl EventLoop {
             let slots: Vec<usize> = self.connections.iter().map(|(slot, _)| slot).collect();
             for slot in slots {
                 self.connections[slot].finish_soon();
-                self.turn(slot, true, true);
+                self.on_writable(slot);
+                self.on_readable(slot);
             }
         }
         self.shared.stop_by.lock().is_some_and(|by| Instant::now() >= by)

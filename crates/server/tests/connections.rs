@@ -34,6 +34,38 @@ fn the_cut_into_packets_does_not_matter() {
 }
 
 #[test]
+fn connections_that_are_ready_together_do_not_mix() {
+    let running = start();
+    let mut clients: Vec<_> = (0..40).map(|_| running.connect()).collect();
+    let stream = |number: usize| {
+        (0..50)
+            .flat_map(|round| {
+                [encode(&format!("SET key:{number} {number}-{round}")), encode(&format!("GET key:{number}"))].concat()
+            })
+            .collect::<Vec<u8>>()
+    };
+    let streams: Vec<Vec<u8>> = (0..clients.len()).map(stream).collect();
+    // In portions that cut requests anywhere, each client's as long as its number says, all in turn.
+    let mut sent = vec![0; clients.len()];
+    while sent.iter().zip(&streams).any(|(sent, stream)| *sent < stream.len()) {
+        for (number, client) in clients.iter_mut().enumerate() {
+            let end = (sent[number] + 11 + 3 * number).min(streams[number].len());
+            client.send(&streams[number][sent[number]..end]);
+            sent[number] = end;
+        }
+    }
+    for (number, client) in clients.iter_mut().enumerate() {
+        let expected: String = (0..50)
+            .map(|round| {
+                let value = format!("{number}-{round}");
+                format!("+OK\r\n${}\r\n{value}\r\n", value.len())
+            })
+            .collect();
+        client.receive(expected.as_bytes());
+    }
+}
+
+#[test]
 fn a_deep_pipeline_is_answered_in_order() {
     let running = start();
     let mut client = running.connect();

@@ -1,6 +1,6 @@
 //! Runs the requests in a buffer, one after the other.
 
-use tandem_engine::Prefetched;
+use tandem_engine::{Cache, Prefetched};
 use tandem_wire::{Args, Limits, Progress, ProtocolError, RequestParser};
 
 use crate::command::{self, Command, Context};
@@ -40,6 +40,9 @@ struct Parsed {
     command: Option<&'static Command>,
 }
 
+/// Longest input of a connection whose first request is glanced at: a longer one is a pipeline, with batches of its own.
+const GLANCE_BYTES: usize = 256;
+
 /// What ends a batch before it is full.
 enum End {
     Incomplete(usize),
@@ -52,12 +55,31 @@ enum End {
 pub(crate) struct Requests {
     /// One for each request of a batch. Between two calls the first is amid a request or idle, the others idle.
     parsers: [RequestParser; BATCH],
+    /// For a look at requests that are not run yet.
+    glance: RequestParser,
 }
 
 impl Requests {
     /// Takes over a parser that may be amid a request, and gives the own one in return.
     pub fn exchange(&mut self, parser: &mut RequestParser) {
         std::mem::swap(&mut self.parsers[0], parser);
+    }
+
+    /// Fetches what the first request of each input will need, before any of them is run.
+    pub fn glance_at<'a>(&mut self, inputs: impl Iterator<Item = &'a [u8]>, cache: &Cache, limits: &Limits) {
+        let mut keys = [Prefetched::default(); KEYS];
+        let mut count = 0;
+        for input in inputs.take(KEYS).filter(|input| input.len() <= GLANCE_BYTES) {
+            if let Ok(Progress::Complete { .. }) = self.glance.parse(input, limits) {
+                let args = self.glance.args(input);
+                if args.len() > 1 && command::find(&args[0]).is_some_and(|command| command.keys.first == 1) {
+                    keys[count] = cache.prefetch(&args[1]);
+                    count += 1;
+                }
+            }
+            self.glance.reset();
+        }
+        keys[..count].iter().for_each(|&key| cache.prefetch_record(key));
     }
 
     /// Runs every complete request at the front of `bytes`.

@@ -1,0 +1,47 @@
+//! The buffers of a loop.
+
+use std::io;
+
+use crate::connection::requests::Requests;
+use crate::database::KeySpace;
+use crate::output::Output;
+use crate::shared::Shared;
+
+/// Bytes read at once, into the loop's buffer.
+const READ_BYTES: usize = 64 << 10;
+/// Connections that are read before the first of them runs a request.
+pub(crate) const READ_AHEAD: usize = 16;
+/// Bytes read ahead for one of them.
+const READ_AHEAD_BYTES: usize = 16 << 10;
+
+/// The buffers of a loop. A connection borrows them while it works, and owns some only when it must stop half-way.
+pub(crate) struct Workspace {
+    pub(super) input: Box<[u8]>,
+    /// What was read ahead, one place for each connection.
+    pub(super) ahead: [Box<[u8]>; READ_AHEAD],
+    pub(super) requests: Requests,
+    pub(super) output: Output,
+    pub(super) keys: KeySpace,
+}
+
+impl Workspace {
+    pub fn new() -> Self {
+        Self {
+            input: vec![0; READ_BYTES].into_boxed_slice(),
+            ahead: std::array::from_fn(|_| vec![0; READ_AHEAD_BYTES].into_boxed_slice()),
+            requests: Requests::default(),
+            output: Output::default(),
+            keys: KeySpace::default(),
+        }
+    }
+
+    /// Has the processor fetch what the first request of each connection that was read ahead will need.
+    pub fn glance(&mut self, reads: &[Option<io::Result<usize>>], shared: &Shared) {
+        let Self { ahead, requests, .. } = self;
+        let inputs = reads.iter().zip(ahead).filter_map(|(read, place)| match read {
+            Some(Ok(count)) => Some(&place[..*count]),
+            _ => None,
+        });
+        requests.glance_at(inputs, &shared.cache, &shared.options.limits.request);
+    }
+}
