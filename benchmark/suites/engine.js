@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { root } from "../measure/machine.js";
+import { dots } from "../report/dots.js";
 
 const manifest = join(root, "benchmark/engine/Cargo.toml");
 
@@ -53,3 +54,11 @@ export const m4 = suite("M4", "engine: live bytes over resident bytes of a full,
   "--max-bytes",
   size.entries * 256,
 ]);
+
+export const h = {
+  id: "H",
+  title: "hit ratios on the reference traces",
+  peers: ["cargo", "TANDEM_TRACES"],
+  chart: dots,
+  run: (size) => engine(["h", ...(size.mode === "smoke" ? ["--only", "lirs"] : [])]),
+};

@@ -1,13 +1,18 @@
 //! Measures the engine beside other caches: `cargo run --release --manifest-path benchmark/engine/Cargo.toml -- g1`.
 
 mod child;
+mod hit_ratio;
 mod overhead;
 mod pause;
 mod report;
+mod scaling;
 mod sides;
 mod speed;
 mod utilisation;
 mod workload;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tandem_engine::PolicyKind;
@@ -67,6 +72,16 @@ struct Pauses {
     entries: u32,
 }
 
+#[derive(Args)]
+struct Traces {
+    /// Folder of the traces.
+    #[arg(long, env = "TANDEM_TRACES")]
+    traces: PathBuf,
+    /// Only traces whose name begins so.
+    #[arg(long, default_value = "")]
+    only: String,
+}
+
 #[derive(Clone, Copy, ValueEnum)]
 enum Policy {
     Default,
@@ -88,6 +103,10 @@ enum Suite {
     G1(Speed),
     /// Time of three gets to one set.
     G2(Speed),
+    /// Two threads over one.
+    G3(Speed),
+    /// Hit ratios on the reference traces.
+    H(Traces),
     /// Overhead of an entry.
     M1(Memory),
     /// Longest single operation.
@@ -125,11 +144,19 @@ impl From<Speed> for Size {
     }
 }
 
-fn main() {
+fn main() -> ExitCode {
     let Arguments { suite, json } = Arguments::parse();
     let report = match suite {
         Suite::G1(speed) => speed::run("G1", 0, 0.9, speed.into()),
         Suite::G2(speed) => speed::run("G2", 25, 0.8, speed.into()),
+        Suite::G3(speed) => scaling::run(speed.into()),
+        Suite::H(Traces { traces, only }) => match hit_ratio::run(&traces, &only) {
+            Ok(report) => report,
+            Err(message) => {
+                eprintln!("{message}");
+                return ExitCode::FAILURE;
+            }
+        },
         Suite::M1(memory) => overhead::run(memory.rounds as usize, memory.entries as usize),
         Suite::M3(pauses) => pause::run(pauses.rounds as usize, pauses.entries as usize),
         Suite::M4(utilisation) => utilisation::run(utilisation.rounds as usize, utilisation.max_bytes),
@@ -140,10 +167,12 @@ fn main() {
         }
     };
     report.print(json);
+    ExitCode::SUCCESS
 }
 
 /// The only output of a child process: numbers on one line.
-fn print_figures(figures: &[f64]) {
+fn print_figures(figures: &[f64]) -> ExitCode {
     let words: Vec<String> = figures.iter().map(f64::to_string).collect();
     println!("{}", words.join(" "));
+    ExitCode::SUCCESS
 }

@@ -118,6 +118,9 @@ pub struct Row {
     /// Whether the goal is met.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub met: Option<bool>,
+    /// Other policies on the same trace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub references: Option<crate::hit_ratio::References>,
     /// What else is worth knowing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
@@ -135,6 +138,7 @@ impl Row {
             noise: None,
             goal: None,
             met: None,
+            references: None,
             note: None,
         }
     }

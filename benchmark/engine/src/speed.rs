@@ -88,13 +88,19 @@ pub fn run(suite: &str, writes_percent: u64, goal: f64, size: Size) -> Report {
 }
 
 /// Nanoseconds a request, over all of `stream`.
+fn nanoseconds(contender: &impl Contender, stream: &[Request], value: &[u8; VALUE_BYTES]) -> f64 {
+    let start = Instant::now();
+    run_requests(contender, stream, value);
+    start.elapsed().as_nanos() as f64 / stream.len() as f64
+}
+
+/// Runs `stream` once.
 ///
 /// # Panics
 /// If a read misses: the figures would be of something else.
-fn nanoseconds(contender: &impl Contender, stream: &[Request], value: &[u8; VALUE_BYTES]) -> f64 {
+pub fn run_requests(contender: &impl Contender, stream: &[Request], value: &[u8; VALUE_BYTES]) {
     let mut target = [0; VALUE_BYTES];
     let mut misses = 0;
-    let start = Instant::now();
     for request in stream {
         if request.write {
             contender.set(&request.key, value);
@@ -103,7 +109,5 @@ fn nanoseconds(contender: &impl Contender, stream: &[Request], value: &[u8; VALU
             black_box(&target);
         }
     }
-    let elapsed = start.elapsed();
     assert_eq!(misses, 0, "every key was stored and nothing may have been evicted");
-    elapsed.as_nanos() as f64 / stream.len() as f64
 }
