@@ -15,7 +15,7 @@ for (let i = 0; i < 5; i += 1) {
 }
 parentPort.postMessage("busy");
 if (workerData.way === 0) {
-  for (;;) cache.getOrSet("spin", () => 1).catch(ignore);
+  for (;;) cache.peek("load:0");
 }
 if (workerData.way === 1) process.exit(0);
 // Otherwise the open tickets keep the thread until it is ended from outside.

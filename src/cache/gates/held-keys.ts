@@ -20,7 +20,7 @@ let used = false;
 /** Runs `body` as the holder of `key`; what it returns may be a promise, the hold lasts until that is settled. */
 export async function holding<T>(cache: number, key: Key, body: () => T | PromiseLike<T>): Promise<T> {
   used = true;
-  const hold: Hold = { cache, key: canonical(key), outer: holds.getStore(), active: true };
+  const hold: Hold = { cache, key: canonical(key), outer: current(), active: true };
   try {
     return await holds.run(hold, body);
   } finally {
@@ -33,7 +33,7 @@ export async function holding<T>(cache: number, key: Key, body: () => T | Promis
  */
 export function refuseSelfWait(cache: number, key: Key): void {
   if (!used) return;
-  let hold = holds.getStore();
+  let hold = current();
   if (hold === undefined || !(typeof key === "string" || key instanceof Uint8Array)) return;
   const wanted = canonical(key);
   for (; hold !== undefined; hold = hold.outer) {
@@ -45,6 +45,13 @@ export function refuseSelfWait(cache: number, key: Key): void {
       );
     }
   }
+}
+
+/** The innermost hold that is not over. Skipping those that are keeps chains short where loaders start loaders for ever. */
+function current(): Hold | undefined {
+  let hold = holds.getStore();
+  while (hold !== undefined && !hold.active) hold = hold.outer;
+  return hold;
 }
 
 /** The key's bytes as a string, the same for a string and a Uint8Array that are one key. */
