@@ -16,21 +16,26 @@ const INTEGER: u32 = Kind::Integer as u32;
 impl<const N: usize> Call<'_, N> {
     #[inline(always)]
     fn store(&self, value: NewValue<'_>, options: &WriteOptions) -> Result<Written, Failure> {
-        self.with_key(|key| {
-            self.with_cache(|cache| match cache {
-                Some(cache) => Ok(cache.engine.set(key, value, options)?),
-                None => Err(closed()),
-            })?
-        })
+        self.with_key(|key| self.store_under(key, value, options))
+    }
+
+    #[inline(always)]
+    fn store_under(&self, key: &[u8], value: NewValue<'_>, options: &WriteOptions) -> Result<Written, Failure> {
+        self.with_cache(|cache| match cache {
+            Some(cache) => Ok(cache.engine.set(key, value, options)?),
+            None => Err(closed()),
+        })?
     }
 
     #[inline(always)]
     fn store_text(&self, index: usize, options: &WriteOptions) -> Result<Written, Failure> {
-        let length = self.read_text(index)?;
-        let written = {
+        let written = self.with_key(|key| {
+            // The index line comes in while the string is read.
+            self.with_cache(|cache| cache.map(|cache| cache.engine.prefetch(key)))?;
+            let length = self.read_text(index)?;
             let scratch = self.state.value.borrow();
-            self.store(NewValue { kind: Kind::Text, codec: 0, bytes: &scratch[..length] }, options)
-        };
+            self.store_under(key, NewValue { kind: Kind::Text, codec: 0, bytes: &scratch[..length] }, options)
+        });
         self.state.trim_value_scratch();
         written
     }
