@@ -152,7 +152,10 @@ impl ChangeStream {
     /// Calls `wake` (from any thread, at most once between two drains, never under a shard lock) when changes are
     /// there. After a wake-up, drain until nothing comes.
     pub fn on_ready(&self, wake: Box<dyn Fn() + Send + Sync>) {
-        *self.ring.0.wake.lock() = Some(wake);
+        let mut current = self.ring.0.wake.lock();
+        if self.ring.0.state.lock().stream == self.stream {
+            *current = Some(wake);
+        }
     }
 }
 

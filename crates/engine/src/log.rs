@@ -77,6 +77,7 @@ pub(crate) struct Log {
     pub(crate) sweep: Option<(u32, u32)>,
     /// Segments of cleared generations, linked by `newer`.
     graveyard: u32,
+    graves: u32,
 }
 
 impl Log {
@@ -88,6 +89,7 @@ impl Log {
             half_filled: NONE,
             sweep: None,
             graveyard: NONE,
+            graves: 0,
         }
     }
 
@@ -287,6 +289,45 @@ impl Log {
         None
     }
 
+    /// The next younger live record of the same queue.
+    pub(crate) fn next_live(&self, address: u32) -> Option<u32> {
+        let mut segment = self.segments.segment_of(address);
+        let mut at = self.segments.offset_of(address) + self.bytes_of(self.record(address));
+        loop {
+            while at < self.segment(segment).end {
+                let next = self.segments.address(segment, at);
+                let record = self.record(next);
+                if !record.is_filler() && !record.is_dead() {
+                    return Some(next);
+                }
+                at += self.bytes_of(record);
+            }
+            segment = self.segment(segment).newer;
+            if segment == NONE {
+                return None;
+            }
+            at = self.segment(segment).start;
+        }
+    }
+
+    /// Gives back a segment that holds no live record and is not the newest of its queue; ends what ran on it.
+    pub(crate) fn discard(&mut self, segment: u32) {
+        self.forget_cursors(segment);
+        if self.queues[self.segment(segment).queue as usize].newest != segment {
+            self.free(segment);
+        }
+    }
+
+    /// Gives the newest segment of `queue` back if it holds no live record; says whether it did.
+    pub(crate) fn give_empty_newest(&mut self, queue: usize) -> bool {
+        let newest = self.queues[queue].newest;
+        let is_empty = newest != NONE && self.segment(newest).live == 0;
+        if is_empty {
+            self.free(newest);
+        }
+        is_empty
+    }
+
     /// Unlinks an empty segment and gives it back.
     fn free(&mut self, segment: u32) {
         let Segment { newer, older, queue, live, .. } = *self.segment(segment);
@@ -326,6 +367,14 @@ impl Log {
         self.queues.iter().map(|queue| u64::from(queue.segments)).sum()
     }
 
+    /// Bytes of segments, the graveyard's among them, and of large values.
+    #[inline(always)]
+    pub(crate) fn held_bytes(&self) -> u64 {
+        let segments = self.used_segments() + u64::from(self.graves);
+        segments * u64::from(self.segments.segment_bytes())
+            + self.queues.iter().map(|queue| queue.large_bytes).sum::<u64>()
+    }
+
     /// Bytes of live records.
     pub(crate) fn live_bytes(&self) -> u64 {
         self.queues.iter().map(|queue| queue.bytes).sum()
@@ -363,7 +412,8 @@ impl Log {
     /// Lays every segment aside in constant time; [`Log::bury_some`] gives them back.
     pub(crate) fn clear(&mut self) {
         for queue in 0..QUEUES {
-            let Queue { newest, oldest, .. } = self.queues[queue];
+            let Queue { newest, oldest, segments, .. } = self.queues[queue];
+            self.graves += segments;
             if newest != NONE {
                 self.segment(newest).newer = self.graveyard;
                 self.graveyard = oldest;
@@ -397,6 +447,7 @@ impl Log {
             self.segment(segment).start += self.bytes_of(record);
         }
         self.graveyard = self.segment(segment).newer;
+        self.graves -= 1;
         self.segments.give(segment);
     }
 }

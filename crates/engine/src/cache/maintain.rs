@@ -9,6 +9,8 @@ use crate::shard::Effects;
 
 /// Free segments given back to the system in one step, at about 10 microseconds each.
 const SHED_A_STEP: usize = 8;
+/// Evictions in one step of shrinking.
+const SHRINK_STEPS: u32 = 64;
 
 impl Cache {
     /// One small step (tens of microseconds) of background work: expiry, freeing after [`Cache::clear`], shrinking,
@@ -60,13 +62,6 @@ impl Cache {
         if self.shared.segments.shed_some(SHED_A_STEP) {
             return true;
         }
-        let fullest = |number: &usize| self.shared.loads[*number].segments.load(Ordering::Relaxed);
-        let Some(number) = (0..self.shards.len()).max_by_key(fullest) else { return false };
-        let mut effects = Effects::default();
-        let mut shard = self.lock_number(number);
-        let gave = (0..32).any(|_| shard.reclaim(Bound::Bytes, &mut effects));
-        drop(shard);
-        self.settle(effects);
-        gave
+        self.relieve(Bound::Bytes, None, SHRINK_STEPS)
     }
 }

@@ -54,33 +54,44 @@ pub struct Cache {
 struct Padded(Mutex<Shard>);
 
 /// A locked shard. A panic while it is held empties the shard before the lock is released.
-pub(crate) struct Guard<'a>(MutexGuard<'a, Shard>);
+pub(crate) struct Guard<'a> {
+    shard: MutexGuard<'a, Shard>,
+    /// The thread was unwinding already when it took the lock, so that panic says nothing about this shard.
+    unwinding: bool,
+}
+
+impl<'a> Guard<'a> {
+    #[inline(always)]
+    fn new(shard: MutexGuard<'a, Shard>) -> Self {
+        Self { shard, unwinding: std::thread::panicking() }
+    }
+}
 
 impl Deref for Guard<'_> {
     type Target = Shard;
     #[inline(always)]
     fn deref(&self) -> &Shard {
-        &self.0
+        &self.shard
     }
 }
 
 impl DerefMut for Guard<'_> {
     #[inline(always)]
     fn deref_mut(&mut self) -> &mut Shard {
-        &mut self.0
+        &mut self.shard
     }
 }
 
 impl Drop for Guard<'_> {
     #[inline(always)]
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        if std::thread::panicking() && !self.unwinding {
             // The lock cannot be released first; waking takes no lock of the engine.
-            if let Some(gates) = self.0.reset().gates {
+            if let Some(gates) = self.shard.reset().gates {
                 deliver(*gates, None);
             }
         }
-        self.0.end_write();
+        self.shard.end_write();
     }
 }
 
@@ -203,12 +214,12 @@ impl Cache {
     /// The lock, if nobody holds it.
     #[inline(always)]
     fn try_lock(&self, hash: u64) -> Option<Guard<'_>> {
-        try_lock(&self.shards[self.shard_number(hash)].0).map(Guard)
+        try_lock(&self.shards[self.shard_number(hash)].0).map(Guard::new)
     }
 
     #[inline(always)]
     fn lock_number(&self, number: usize) -> Guard<'_> {
-        Guard(lock(&self.shards[number].0))
+        Guard::new(lock(&self.shards[number].0))
     }
 
     /// Does what had to wait for the end of the critical section.
@@ -229,31 +240,26 @@ impl Cache {
         drop(effects);
     }
 
-    /// Lets the shard that holds most of what `bound` limits give some of it up. Returns false if none has any.
-    fn relieve(&self, bound: Bound) -> bool {
-        let held = |number: &usize| {
-            let load = &self.shared.loads[*number];
-            match bound {
-                Bound::Bytes => load.segments.load(Ordering::Relaxed),
-                Bound::Entries => load.entries.load(Ordering::Relaxed),
-                Bound::Cost => load.cost.load(Ordering::Relaxed),
-            }
+    /// Lets the shard that holds most of what `bound` limits give some of it up, in up to `steps` steps, or another
+    /// one if that has nothing but the record under `spared`. False if none has anything to give.
+    fn relieve(&self, bound: Bound, spared: Option<(u64, &[u8])>, steps: u32) -> bool {
+        let give = |number: usize| {
+            let spared = spared.filter(|&(hash, _)| self.shard_number(hash) == number);
+            let mut effects = Effects::default();
+            let gave = self.lock_number(number).give(bound, spared, steps, &mut effects);
+            self.settle(effects);
+            gave
         };
-        let Some(fullest) = (0..self.shards.len()).max_by_key(held) else { return false };
-        let mut effects = Effects::default();
-        let mut shard = self.lock_number(fullest);
-        let gave = match bound {
-            // Until a segment is free, but for a bounded number of steps: the caller tries again.
-            Bound::Bytes => {
-                let before = shard.log.used_segments();
-                (0..2048).any(|_| !shard.reclaim(bound, &mut effects) || shard.log.used_segments() < before)
-                    && shard.log.used_segments() < before
-            }
-            Bound::Entries | Bound::Cost => shard.evict_one(bound, &mut effects),
-        };
-        drop(shard);
-        self.settle(effects);
-        gave
+        let all = 0..self.shards.len();
+        let Some(fullest) = all.clone().max_by_key(|&number| self.shared.loads[number].of(bound)) else { return false };
+        give(fullest) || all.into_iter().any(|number| number != fullest && give(number))
+    }
+}
+
+impl Drop for Cache {
+    /// Records hold references to large values, which would outlive the log.
+    fn drop(&mut self) {
+        self.close();
     }
 }
 

@@ -104,9 +104,9 @@ impl Cache {
         self.settle(effects);
         match (done, expires_at) {
             (Some(there), _) => Ok(there),
-            (None, at) => {
-                self.attempt(hash, None, |shard, effects| shard.add_expiry(hash, key, at.unwrap_or(u64::MAX), effects))
-            }
+            (None, at) => self.attempt((hash, key), None, |shard, effects| {
+                shard.add_expiry(hash, key, at.unwrap_or(u64::MAX), effects)
+            }),
         }
     }
 }

@@ -43,7 +43,12 @@ impl Cache {
         self.count_read(mode, true);
         let found = describe(record, || self.shared.now_ms());
         Some(match stored(record) {
-            Stored::Inline(bytes) => read(&Found { bytes, ..found }),
+            Stored::Inline(bytes) => {
+                shard.lent = true;
+                let answer = read(&Found { bytes, ..found });
+                shard.lent = false;
+                answer
+            }
             Stored::Compressed(bytes) => scratch::with(|compressed| {
                 compressed.extend_from_slice(bytes);
                 drop(shard);

@@ -6,28 +6,49 @@ use crate::error::{Error, Result};
 use crate::log::Bound;
 use crate::memory::LargeSpace;
 use crate::options::Compression;
-use crate::record::{HEADER_BYTES, flag};
+use crate::record::{HEADER_BYTES, field, flag};
 use crate::shard::{Effects, Shard, Step, Stored, Write, describe, stored};
-use crate::value::{Condition, Found, Kind, LargeValue, NewValue, WriteOptions, Written};
+use crate::value::{Condition, Expiry, Found, Kind, LargeValue, NewValue, WriteOptions, Written};
 
-/// Longest idle ttl: half the range of the 32 bits that hold the last use.
-const MAX_IDLE_MS: u64 = 1 << 31;
-/// How often a write asks another shard to give way before it gives up or takes from its own.
+/// How often a write asks other shards to give way before it takes from its own, and how often in vain before it
+/// gives up.
 const RELIEF_ATTEMPTS: u32 = 8;
+/// Most steps of one shard giving way, each about the cost of an eviction.
+const RELIEF_STEPS: u32 = 2048;
 
 impl Cache {
     /// Stores a value. Pre-empts an upsert in flight on the key. Compression and the copy of a large value happen
     /// before the lock is taken.
     ///
     /// # Errors
-    /// [`Error::KeyTooLong`], [`Error::TooLarge`], [`Error::BadCost`], [`Error::BadOption`], [`Error::Overloaded`],
-    /// [`Error::Closed`]. Nothing has changed then.
+    /// [`Error::KeyTooLong`], [`Error::TooLarge`], [`Error::BadCost`], [`Error::BadOption`], [`Error::NotInteger`] for an
+    /// integer that does not have eight bytes, [`Error::Overloaded`], [`Error::Closed`]. Nothing has changed then.
     pub fn set(&self, key: &[u8], value: NewValue<'_>, options: &WriteOptions) -> Result<Written> {
         self.check_write(key, &value, options)?;
         scratch::with(|compressed| {
             let (flags, bytes) = self.encode(&value, compressed);
+            if self.is_large(key, bytes)
+                && let Some(version) = self.fails(key, options.condition)
+            {
+                return Ok(Written::ConditionFailed { version });
+            }
             self.prepared(key, &value, flags, bytes, options, |shard, write, effects| shard.write(write, effects))
         })
+    }
+
+    /// The version that is there, if `condition` does not hold. Asked before room is made for a large value: a write
+    /// that stores nothing should evict nothing.
+    fn fails(&self, key: &[u8], condition: Condition) -> Option<u64> {
+        if condition == Condition::Always {
+            return None;
+        }
+        let hash = self.shared.hash(key);
+        let mut effects = Effects::default();
+        let mut shard = self.lock(hash);
+        let version = shard.lookup(hash, key, &mut effects).map(|address| shard.log.record(address).version());
+        drop(shard);
+        self.settle(effects);
+        (!condition.holds(version)).then(|| version.unwrap_or(0))
     }
 
     /// Everything that can be said about a write without looking at the cache's content.
@@ -40,6 +61,9 @@ impl Cache {
         if value.bytes.len() as u64 > limit {
             return Err(Error::TooLarge { what: "value bytes", size: value.bytes.len() as u64, limit });
         }
+        if value.kind == Kind::Integer && value.bytes.len() != size_of::<i64>() {
+            return Err(Error::NotInteger);
+        }
         let cost = options.cost.unwrap_or(1);
         if cost == 0 {
             return Err(Error::BadCost);
@@ -50,11 +74,11 @@ impl Cache {
             return Err(Error::TooLarge { what: "cost", size: cost, limit: max });
         }
         if let Some(idle) = options.idle_ttl_ms
-            && (idle == 0 || idle > MAX_IDLE_MS)
+            && (idle == 0 || idle > crate::MAX_IDLE_TTL_MS)
         {
             return Err(Error::BadOption {
                 option: "idleTtl",
-                reason: format!("{idle} ms is outside 1 to {MAX_IDLE_MS}"),
+                reason: format!("{idle} ms is outside 1 to {}", crate::MAX_IDLE_TTL_MS),
             });
         }
         Ok(())
@@ -78,6 +102,12 @@ impl Cache {
         (self.shared.segments.segment_bytes() / 4) as usize
     }
 
+    /// Whether the value goes outside the log.
+    fn is_large(&self, key: &[u8], bytes: &[u8]) -> bool {
+        let fields = 6 * field::BYTES;
+        (HEADER_BYTES + fields) as usize + key.len() + bytes.len() > self.inline_limit()
+    }
+
     /// Prepares a write outside the lock and runs `step` with it until it is done.
     pub(super) fn prepared<T>(
         &self,
@@ -90,14 +120,13 @@ impl Cache {
     ) -> Result<T> {
         let hash = self.shared.hash(key);
         let value_len = bytes.len() as u32;
-        let fields = 6 * 8;
-        let large = if HEADER_BYTES as usize + fields + key.len() + bytes.len() > self.inline_limit() {
+        let large = if self.is_large(key, bytes) {
             flags |= flag::LARGE;
             let key_part: &[u8] = if key.len() > self.inline_limit() / 2 { key } else { &[] };
             if !key_part.is_empty() {
                 flags |= flag::LONG_KEY;
             }
-            Some(self.store_large(key_part, bytes)?)
+            Some(self.store_large((hash, key), key_part, bytes, options)?)
         } else {
             None
         };
@@ -112,22 +141,22 @@ impl Cache {
             large,
             options,
         };
-        self.attempt(hash, Some(*value), |shard, effects| step(shard, &write, effects))
+        self.attempt((hash, key), Some(*value), |shard, effects| step(shard, &write, effects))
     }
 
     /// Runs `step` under the lock of the hash's shard until it is done, letting other shards give way in between.
     /// `value` is what it stores: those who wait for one get it.
     pub(super) fn attempt<T>(
         &self,
-        hash: u64,
+        (hash, key): (u64, &[u8]),
         value: Option<NewValue<'_>>,
         mut step: impl FnMut(&mut Shard, &mut Effects) -> Result<Step<T>>,
     ) -> Result<T> {
-        let mut attempts = 0;
+        let (mut attempts, mut failures) = (0, 0);
         loop {
             let mut effects = Effects::default();
             let mut shard = self.lock(hash);
-            shard.insist = attempts >= RELIEF_ATTEMPTS;
+            shard.insist = attempts >= RELIEF_ATTEMPTS || failures > 0;
             let outcome = step(&mut shard, &mut effects);
             shard.insist = false;
             drop(shard);
@@ -137,17 +166,27 @@ impl Cache {
                 Step::Settle => continue,
                 Step::Full(bound) => bound,
             };
-            let relieved = self.relieve(bound);
-            attempts = if relieved { attempts + 1 } else { attempts.max(RELIEF_ATTEMPTS) + 1 };
-            if attempts > 4 * RELIEF_ATTEMPTS {
-                return Err(Error::Overloaded { what: "no room can be made within maxBytes" });
+            attempts += 1;
+            // As long as something goes, there is hope: every entry of the cache may have to make way for one.
+            if !self.relieve(bound, Some((hash, key)), RELIEF_STEPS) {
+                failures += 1;
+                if failures > RELIEF_ATTEMPTS {
+                    return Err(Error::Overloaded { what: "no room can be made: memory is in use by readers" });
+                }
             }
         }
     }
 
-    /// Copies a value (with a long key in front) to where large ones live, evicting until it may.
-    fn store_large(&self, key: &[u8], bytes: &[u8]) -> Result<LargeValue> {
-        let charge = LargeSpace::charge_for(key.len() + bytes.len());
+    /// Copies a value (with a long key in front) to where large ones live, evicting until it may: other entries first,
+    /// then the value it replaces, unless the write depends on that.
+    fn store_large(
+        &self,
+        (hash, key): (u64, &[u8]),
+        key_part: &[u8],
+        bytes: &[u8],
+        options: &WriteOptions,
+    ) -> Result<LargeValue> {
+        let charge = LargeSpace::charge_for(key_part.len() + bytes.len());
         let segment_bytes = u64::from(self.shared.segments.segment_bytes());
         let fixed =
             self.fixed_bytes + self.shared.segments.reserve_bytes() + 3 * segment_bytes * self.shards.len() as u64;
@@ -155,45 +194,22 @@ impl Cache {
         if charge > limit {
             return Err(Error::TooLarge { what: "entry bytes", size: charge, limit });
         }
+        let old_may_go = options.condition == Condition::Always && options.expiry != Expiry::Keep;
         while !(self.shared.segments.shed(charge, true)
             && self.shared.budget.try_charge(charge, self.spare_for_large()))
         {
-            if !self.relieve_largest() {
+            let gave = self.relieve(Bound::Bytes, Some((hash, key)), RELIEF_STEPS)
+                || (old_may_go && self.relieve(Bound::Bytes, None, RELIEF_STEPS));
+            if !gave {
                 return Err(Error::Overloaded { what: "no room for a large value: memory is in use by readers" });
             }
         }
-        let value = self.shared.large.store(&[key, bytes])?;
-        Ok(LargeValue(std::sync::Arc::new(value), key.len()))
+        let value = self.shared.large.store(&[key_part, bytes])?;
+        Ok(LargeValue(std::sync::Arc::new(value), key_part.len()))
     }
 
     fn spare_for_large(&self) -> u64 {
         self.shared.segments.reserve_bytes().saturating_sub(self.shared.segments.free_bytes())
-    }
-
-    /// Makes the shard that holds the most bytes evict one record, so that large values and segments both shrink.
-    fn relieve_largest(&self) -> bool {
-        let mut best = (0, 0);
-        for number in 0..self.shards.len() {
-            let bytes = self.lock_number(number).stats().bytes;
-            best = best.max((bytes, number));
-        }
-        let mut effects = Effects::default();
-        let mut shard = self.lock_number(best.1);
-        let before = self.shared.budget.used();
-        // Enough steps to let a large value or a whole segment go; each is bounded by the record count.
-        let mut gave = false;
-        for _ in 0..2048 {
-            if !shard.reclaim(Bound::Bytes, &mut effects) {
-                break;
-            }
-            gave = true;
-            if effects.returning > 0 || self.shared.segments.free_bytes() > 0 {
-                break;
-            }
-        }
-        drop(shard);
-        self.settle(effects);
-        gave || self.shared.budget.used() < before
     }
 
     /// Deletes `key` if `condition` holds; says whether an entry went. Pre-empts.

@@ -141,6 +141,11 @@ impl Index {
         (4u64 << self.depth).next_multiple_of(PAGE_BYTES as u64)
     }
 
+    /// Whether it has more than the one page of an empty index.
+    pub(crate) fn has_grown(&self) -> bool {
+        self.page_count > 1
+    }
+
     /// Bytes of pages.
     pub(crate) fn page_bytes(&self) -> u64 {
         self.page_count * PAGE_BYTES as u64

@@ -145,6 +145,11 @@ impl Segments {
         (((u64::from(address)) << self.granule_shift) >> self.segment_shift) as u32
     }
 
+    /// Offset in its segment of the record at `address`.
+    pub(crate) fn offset_of(&self, address: u32) -> u32 {
+        (((u64::from(address)) << self.granule_shift) & u64::from(self.segment_bytes - 1)) as u32
+    }
+
     /// Address of the byte `offset` of `segment`.
     #[inline(always)]
     pub(crate) fn address(&self, segment: u32, offset: u32) -> u32 {

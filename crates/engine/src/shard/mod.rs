@@ -54,7 +54,7 @@ pub(crate) struct Shared {
     /// Entries and cost of all shards; kept only where `max_entries` or `max_cost` is set.
     pub(crate) entries: AtomicU64,
     pub(crate) cost: AtomicU64,
-    /// Each shard's part of them and its segments, for finding the one most over its share.
+    /// Each shard's part of them and its bytes, for finding the one most over its share.
     pub(crate) loads: Box<[Load]>,
 }
 
@@ -62,9 +62,21 @@ pub(crate) struct Shared {
 #[derive(Default)]
 #[repr(align(64))]
 pub(crate) struct Load {
-    pub(crate) segments: AtomicU64,
-    pub(crate) entries: AtomicU64,
-    pub(crate) cost: AtomicU64,
+    bytes: AtomicU64,
+    entries: AtomicU64,
+    cost: AtomicU64,
+}
+
+impl Load {
+    /// What the shard holds in the measure of `bound`.
+    pub(crate) fn of(&self, bound: Bound) -> u64 {
+        match bound {
+            Bound::Bytes => &self.bytes,
+            Bound::Entries => &self.entries,
+            Bound::Cost => &self.cost,
+        }
+        .load(Ordering::Relaxed)
+    }
 }
 
 impl Shared {
@@ -145,6 +157,8 @@ pub(crate) struct Shard {
     /// Bytes charged for the gates, and their number, as last settled.
     gates_charged: u64,
     gates_counted: u64,
+    /// Set while a reader's callback runs: the shard is whole then, whatever the callback does.
+    pub(crate) lent: bool,
     /// Set while a holder commits, which overtakes nobody.
     pub(crate) filling: bool,
     /// Indexes of cleared generations, given back in steps.
@@ -162,6 +176,8 @@ pub(crate) struct Shard {
     writing: bool,
     /// Set while other shards have nothing to give: evict here, below the share or not.
     pub(crate) insist: bool,
+    /// Entries and cost that the write in progress has set aside for itself.
+    reserved: (u64, u64),
     /// Number of evictions from which on compaction is considered again.
     next_compaction: u64,
     /// Runs of compaction that the current write has waited for.
@@ -186,6 +202,7 @@ impl Shard {
             gates: Gates::new(number as u64 + 1, shared.loads.len() as u64, DEFAULT_PER_KEY),
             gates_charged: 0,
             gates_counted: 0,
+            lent: false,
             filling: false,
             old_indexes: Vec::new(),
             old_tables: Vec::new(),
@@ -195,6 +212,7 @@ impl Shard {
             view: Arc::default(),
             writing: false,
             insist: false,
+            reserved: (0, 0),
             next_compaction: 0,
             runs_in_vain: 0,
             next_deadline: u64::MAX,
@@ -316,7 +334,7 @@ impl Shard {
     #[inline(always)]
     fn update_load(&self) {
         let load = &self.shared.loads[self.number];
-        load.segments.store(self.log.used_segments(), Ordering::Relaxed);
+        load.bytes.store(self.held(Bound::Bytes), Ordering::Relaxed);
         load.entries.store(self.index.len(), Ordering::Relaxed);
         load.cost.store(self.cost(), Ordering::Relaxed);
     }
@@ -325,10 +343,10 @@ impl Shard {
         self.log.queues.iter().map(|queue| queue.cost).sum()
     }
 
-    /// Amount this shard holds in the measure of `bound` (segments for bytes).
+    /// Amount this shard holds in the measure of `bound`; of bytes, what eviction can win back.
     fn held(&self, bound: Bound) -> u64 {
         match bound {
-            Bound::Bytes => self.log.used_segments(),
+            Bound::Bytes => self.log.held_bytes(),
             Bound::Entries => self.index.len(),
             Bound::Cost => self.cost(),
         }
@@ -372,13 +390,7 @@ impl Shard {
         while self.old_indexes.len() >= MAX_OLD_INDEXES {
             self.bury_some(effects);
         }
-        let skip_bits = self.shared.loads.len().trailing_zeros();
-        let spare = self.shared.directories.lock().pop().map_or_else(Directory::reserve, Ok)?;
-        let empty = Index::new(Arc::clone(&self.shared.pages), spare, skip_bits)
-            .ok_or(Error::OutOfMemory { reason: "no page for an empty index".into() })?;
-        self.begin_write();
-        self.old_indexes.push(std::mem::replace(&mut self.index, empty).retire());
-        self.shared.segments.shed(0, false);
+        self.renew_index()?;
         if self.shared.options.max_cost.is_some() {
             self.shared.cost.fetch_sub(self.cost(), Ordering::Relaxed);
         }
@@ -396,6 +408,18 @@ impl Shard {
         self.publish_bare(kind, effects);
         self.update_load();
         self.charge_tables();
+        Ok(())
+    }
+
+    /// Puts an empty index in the place of the one there is.
+    fn renew_index(&mut self) -> Result<()> {
+        let skip_bits = self.shared.loads.len().trailing_zeros();
+        let spare = self.shared.directories.lock().pop().map_or_else(Directory::reserve, Ok)?;
+        let empty = Index::new(Arc::clone(&self.shared.pages), spare, skip_bits)
+            .ok_or(Error::OutOfMemory { reason: "no page for an empty index".into() })?;
+        self.begin_write();
+        self.old_indexes.push(std::mem::replace(&mut self.index, empty).retire());
+        self.shared.segments.shed(0, false);
         Ok(())
     }
 
@@ -418,6 +442,11 @@ impl Shard {
             self.log.bury_one(effects);
         }
         self.log.has_graves()
+    }
+
+    /// Whether something that was cleared has not been given back yet.
+    fn has_buried(&self) -> bool {
+        !self.old_tables.is_empty() || !self.old_indexes.is_empty() || self.log.has_graves()
     }
 
     /// Charges the directory and the policy's tables as they are now.
@@ -469,19 +498,26 @@ impl Shard {
     pub(crate) fn reset(&mut self) -> Effects {
         self.counters.resets += 1;
         let mut effects = Effects::default();
-        // Large values of a broken log are not walked again: they leak rather than risk a second panic.
-        for segment in [0, 1].map(|queue| self.log.queues[queue].oldest) {
-            let mut at = segment;
-            while at != NONE {
-                let entry = self.log.segment(at);
-                entry.large = 0;
-                at = entry.newer;
-            }
+        self.release_reserved();
+        if !std::mem::take(&mut self.lent) {
+            self.disown_large_values();
         }
         let _ = self.clear(ChangeKind::Reset, &mut effects);
         self.filling = false;
         self.overtake_all(&mut effects);
         self.shared.ring.wake();
         effects
+    }
+
+    /// Large values of a broken log are not walked again: they leak rather than risk a second panic.
+    fn disown_large_values(&mut self) {
+        for oldest in self.log.queues.map(|queue| queue.oldest) {
+            let mut at = oldest;
+            while at != NONE {
+                let entry = self.log.segment(at);
+                entry.large = 0;
+                at = entry.newer;
+            }
+        }
     }
 }

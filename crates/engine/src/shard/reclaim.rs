@@ -1,7 +1,5 @@
 //! Making room: eviction, compaction, and who has to give.
 
-use std::sync::atomic::Ordering;
-
 use super::{Effects, Removal, Shard, Step};
 use crate::error::Result;
 use crate::eviction::{Eviction, Verdict};
@@ -22,15 +20,6 @@ const RUNS_IN_VAIN: u32 = 16;
 const EVICTIONS_BETWEEN_LOOKS: u64 = 256;
 
 impl Shard {
-    /// What the whole cache holds in the measure of `bound`.
-    pub(super) fn total(&self, bound: Bound) -> u64 {
-        match bound {
-            Bound::Bytes => self.shared.budget.used(),
-            Bound::Entries => self.shared.entries.load(Ordering::Relaxed),
-            Bound::Cost => self.shared.cost.load(Ordering::Relaxed),
-        }
-    }
-
     /// Whether another shard should give way rather than this one: this one holds less than its share.
     pub(super) fn should_defer(&self, bound: Bound) -> bool {
         let shards = self.shared.loads.len() as u64;
@@ -39,7 +28,7 @@ impl Shard {
         }
         let held = self.held(bound) + 1;
         let share = match bound {
-            Bound::Bytes => self.shared.budget.max() / u64::from(self.shared.segments.segment_bytes()) / shards,
+            Bound::Bytes => self.shared.budget.max() / shards,
             Bound::Entries => self.shared.options.max_entries.unwrap_or(0) / shards,
             Bound::Cost => self.shared.options.max_cost.unwrap_or(0) / shards,
         };
@@ -75,14 +64,61 @@ impl Shard {
     /// False if nothing is left to give.
     pub(crate) fn reclaim(&mut self, bound: Bound, effects: &mut Effects) -> bool {
         self.begin_write();
-        if self.log.has_graves() {
-            self.log.bury_one(effects);
+        if self.has_buried() {
+            self.bury_some(effects);
+            self.update_load();
             return true;
         }
         if (self.log.compaction.is_some() || self.is_worth_compacting()) && self.compact(effects) {
             return true;
         }
-        self.evict_one(bound, effects)
+        self.evict_one(bound, effects) || self.give_empty()
+    }
+
+    /// Up to `steps` steps for a write that needs room elsewhere, until something has returned. The record under
+    /// `spared` stays. False if there is nothing to give.
+    pub(crate) fn give(
+        &mut self,
+        bound: Bound,
+        spared: Option<(u64, &[u8])>,
+        steps: u32,
+        effects: &mut Effects,
+    ) -> bool {
+        self.protect = spared.and_then(|(hash, key)| self.find(hash, key)).map_or(NONE, |(address, _)| address);
+        let gave = match bound {
+            Bound::Entries | Bound::Cost => self.evict_one(bound, effects),
+            Bound::Bytes => self.give_bytes(steps, effects),
+        };
+        self.protect = NONE;
+        self.charge_tables();
+        gave
+    }
+
+    fn give_bytes(&mut self, steps: u32, effects: &mut Effects) -> bool {
+        let (used, free) = (self.shared.budget.used(), self.shared.segments.free_bytes());
+        for step in 0..steps {
+            let has_returned =
+                effects.returning > 0 || self.shared.budget.used() < used || self.shared.segments.free_bytes() > free;
+            if has_returned {
+                return true;
+            }
+            if !self.reclaim(Bound::Bytes, effects) {
+                return step > 0;
+            }
+        }
+        true
+    }
+
+    /// Gives back what a shard without entries still holds: the ends of its queues, pages of its index, ghosts.
+    fn give_empty(&mut self) -> bool {
+        let freed = (0..QUEUES).filter(|&queue| self.log.give_empty_newest(queue)).count() > 0;
+        self.update_load();
+        if self.index.len() == 0 && self.index.has_grown() && self.renew_index().is_ok() {
+            self.policy.cleared();
+            self.charge_tables();
+            return true;
+        }
+        freed
     }
 
     fn is_worth_compacting(&self) -> bool {
@@ -111,7 +147,12 @@ impl Shard {
                     self.relocate(address, self.log.queues[queue].newest);
                     true
                 } else if address == self.protect {
-                    false
+                    // No memory to move it out of the way: another one goes instead.
+                    let next = self.log.next_live(address).or_else(|| self.log.oldest(QUEUES - 1 - queue));
+                    next.is_some_and(|next| {
+                        self.evict(next, effects);
+                        true
+                    })
                 } else {
                     // No memory to keep it in: a cache may forget.
                     self.evict(address, effects);
@@ -159,8 +200,8 @@ impl Shard {
         for _ in 0..MOVES_A_STEP {
             let Some(Compaction { source, target, left }) = self.log.compaction else { return true };
             let Some(offset) = self.log.first_live(source) else {
-                // Only dead bytes were left, and no kill noticed: evict nothing, let the queue's end free it.
-                self.log.compaction = None;
+                // A former target, emptied while it was one.
+                self.log.discard(source);
                 return true;
             };
             let address = self.shared.segments.address(source, offset);

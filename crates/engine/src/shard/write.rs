@@ -1,5 +1,7 @@
 //! Writes.
 
+use std::sync::atomic::Ordering;
+
 use super::{Effects, Removal, Shard};
 use crate::error::{Error, Result};
 use crate::events::ChangeKind;
@@ -37,8 +39,11 @@ pub(crate) enum Step<T> {
     Full(Bound),
 }
 
+/// Most steps a write takes to bring the cache back under its byte bound; what is left is for the next one.
+const EXCESS_STEPS: u32 = 8192;
+
 impl Condition {
-    fn holds(self, current: Option<u64>) -> bool {
+    pub(crate) fn holds(self, current: Option<u64>) -> bool {
         match self {
             Condition::Always => true,
             Condition::IfAbsent => current.is_none(),
@@ -65,10 +70,15 @@ impl Shard {
         self.protect = current.unwrap_or(NONE);
         let step = self.make_room(&draft, write.hash, effects);
         let current = std::mem::replace(&mut self.protect, NONE);
-        match step? {
-            Step::Full(bound) => return Ok(Step::Full(bound)),
-            Step::Settle => return Ok(Step::Settle),
-            Step::Done(()) => {}
+        let step = match step {
+            Ok(Step::Done(())) => None,
+            Ok(Step::Full(bound)) => Some(Ok(Step::Full(bound))),
+            Ok(Step::Settle) => Some(Ok(Step::Settle)),
+            Err(error) => Some(Err(error)),
+        };
+        if let Some(stopped) = step {
+            self.release_reserved();
+            return stopped;
         }
         let version = self.next_version();
         let replaced = current != NONE;
@@ -77,6 +87,7 @@ impl Shard {
         } else {
             self.insert(&draft, write.hash, version, now, effects);
         }
+        self.release_reserved();
         self.counters.sets += 1;
         self.counters.compressed += u64::from(draft.flags & flag::LZ4 != 0);
         self.update_load();
@@ -147,7 +158,7 @@ impl Shard {
             (Bound::Cost, self.shared.options.max_cost, draft.cost.saturating_sub(old_cost)),
         ] {
             let Some(max) = max else { continue };
-            while self.total(bound) + more > max {
+            while !self.reserve(bound, more, max) {
                 if self.should_defer(bound) || !self.evict_one(bound, effects) {
                     return Ok(Step::Full(bound));
                 }
@@ -181,6 +192,18 @@ impl Shard {
                 }
             }
         }
+        // Tables of the policy have grown, or the bound was lowered.
+        for _ in 0..EXCESS_STEPS {
+            if self.shared.segments.used_fits() || self.shared.segments.shed(0, false) {
+                break;
+            }
+            if effects.returning > 0 {
+                return Ok(Step::Settle);
+            }
+            if !self.reclaim(Bound::Bytes, effects) {
+                return Ok(Step::Full(Bound::Bytes));
+            }
+        }
         if self.fits_in_place(draft) {
             return Ok(Step::Done(()));
         }
@@ -192,6 +215,33 @@ impl Shard {
         };
         self.target_queue = queue;
         self.ensure_space(queue, bytes, effects)
+    }
+
+    /// Sets `more` of what `bound` limits aside, so that writes in other shards cannot take it meanwhile; false where
+    /// that would exceed `max`.
+    fn reserve(&mut self, bound: Bound, more: u64, max: u64) -> bool {
+        let (total, reserved) = match bound {
+            Bound::Entries => (&self.shared.entries, &mut self.reserved.0),
+            Bound::Cost => (&self.shared.cost, &mut self.reserved.1),
+            Bound::Bytes => return true,
+        };
+        let add = |total: u64| total.checked_add(more).filter(|&after| after <= max);
+        let done = more == 0 || total.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).is_ok();
+        if done {
+            *reserved = more;
+        }
+        done
+    }
+
+    /// Ends [`Shard::reserve`]: by now what was written is counted itself.
+    pub(super) fn release_reserved(&mut self) {
+        let (entries, cost) = std::mem::take(&mut self.reserved);
+        if entries > 0 {
+            self.shared.entries.fetch_sub(entries, Ordering::Relaxed);
+        }
+        if cost > 0 {
+            self.shared.cost.fetch_sub(cost, Ordering::Relaxed);
+        }
     }
 
     fn protected(&self) -> Option<Record> {

@@ -1,0 +1,148 @@
+//! The change stream, and what a panic under a shard's lock leaves behind.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use tandem_engine::{
+    Cache, ChangeKind, Condition, Expiry, Kind, NewValue, Options, PolicyKind, ReadMode, WriteOptions,
+};
+
+fn cache(shards: usize) -> Cache {
+    Cache::new(Options { policy: PolicyKind::Lru, shards: Some(shards), max_bytes: 16 << 20, ..Options::default() })
+        .unwrap()
+}
+
+fn set(cache: &Cache, key: &[u8], bytes: &[u8]) {
+    cache.set(key, NewValue { kind: Kind::Bytes, codec: 0, bytes }, &WriteOptions::default()).unwrap();
+}
+
+#[test]
+fn changes_of_a_key_come_in_order_with_rising_versions() {
+    let cache = Arc::new(cache(4));
+    let stream = cache.changes(1 << 20, true);
+    std::thread::scope(|scope| {
+        for thread in 0..4u8 {
+            let cache = &cache;
+            scope.spawn(move || {
+                for round in 0..2_000u32 {
+                    let key = [(round % 7) as u8];
+                    match round % 5 {
+                        0 => drop(cache.delete(&key, Condition::Always).unwrap()),
+                        1 => drop(cache.set_expiry(&key, Expiry::In(1 << 30)).unwrap()),
+                        _ => set(cache, &key, &[thread; 30]),
+                    }
+                }
+            });
+        }
+    });
+    let mut there = [false; 7];
+    let mut versions = [0; 7];
+    for change in stream.drain(usize::MAX) {
+        let key = usize::from(change.key[0]);
+        assert!(change.version > versions[key], "{change:?}");
+        versions[key] = change.version;
+        assert_eq!(there[key], change.kind != ChangeKind::Added, "{change:?}");
+        assert_eq!(change.old.is_some(), matches!(change.kind, ChangeKind::Replaced | ChangeKind::Deleted));
+        there[key] = change.kind != ChangeKind::Deleted;
+    }
+    for key in 0..7u8 {
+        assert_eq!(cache.contains(&[key]), there[usize::from(key)]);
+    }
+}
+
+#[test]
+fn an_overflow_says_gap_and_goes_on() {
+    let cache = cache(1);
+    let stream = cache.changes(4, false);
+    for key in 0..10u8 {
+        set(&cache, &[key], b"v");
+    }
+    let changes = stream.drain(usize::MAX);
+    assert_eq!(changes[0].kind, ChangeKind::Gap);
+    assert!(changes.len() <= 4);
+    assert_eq!(changes.last().map(|change| change.key.clone()), Some(vec![9]));
+    set(&cache, &[1], b"w");
+    assert_eq!(stream.drain(usize::MAX)[0].kind, ChangeKind::Replaced);
+    drop(stream);
+    set(&cache, &[2], b"w");
+    assert!(cache.changes(4, false).drain(usize::MAX).is_empty(), "a new stream begins with what comes after it");
+}
+
+#[test]
+fn a_reader_is_woken_once_between_two_drains() {
+    let cache = cache(1);
+    let stream = cache.changes(100, false);
+    let wakes = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&wakes);
+    stream.on_ready(Box::new(move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+    }));
+    for round in 1..4 {
+        set(&cache, b"a", b"v");
+        set(&cache, b"b", b"v");
+        assert_eq!(wakes.load(Ordering::Relaxed), round);
+        assert_eq!(stream.drain(usize::MAX).len(), 2);
+    }
+    let _newer = cache.changes(100, false);
+    stream.on_ready(Box::new(|| panic!("an ended stream was woken")));
+    set(&cache, b"c", b"v");
+}
+
+#[test]
+fn a_panic_under_the_lock_empties_that_shard_and_no_other() {
+    let cache = cache(4);
+    let large = vec![7u8; 900_000];
+    for key in 0..400u32 {
+        set(&cache, &key.to_le_bytes(), b"value");
+    }
+    let noise: Vec<u8> = (0..300_000u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    for key in 0..12u8 {
+        set(&cache, &[key], &noise);
+    }
+    let stream = cache.changes(1_000, false);
+    let before = cache.shard_stats();
+    let read = catch_unwind(AssertUnwindSafe(|| {
+        cache.read(&7u32.to_le_bytes(), ReadMode::Use, |_| -> () { panic!("a reader of the test gives up") })
+    }));
+    assert!(read.is_err());
+    let after = cache.shard_stats();
+    let emptied: Vec<usize> = (0..4).filter(|&shard| after[shard].resets == 1).collect();
+    assert_eq!(emptied.len(), 1);
+    for shard in 0..4 {
+        let expected = if shard == emptied[0] { 0 } else { before[shard].entries };
+        assert_eq!(after[shard].entries, expected);
+    }
+    assert_eq!(stream.drain(10).iter().map(|change| change.kind).collect::<Vec<_>>(), [ChangeKind::Reset]);
+    cache.verify().unwrap();
+    assert!(!cache.contains(&7u32.to_le_bytes()));
+    // Nothing of what it held is lost for good: the cache can be filled with something else.
+    while cache.maintain() {}
+    for key in 0..40u8 {
+        set(&cache, &[key, 1], &large[..]);
+        set(&cache, &[key, 2], &noise);
+    }
+    cache.verify().unwrap();
+    cache.close();
+    let empty = Cache::new(cache.options().clone()).unwrap();
+    empty.close();
+    assert_eq!(cache.stats().bytes, empty.stats().bytes);
+}
+
+#[test]
+fn a_write_while_the_thread_unwinds_harms_nobody() {
+    struct WritesAtTheEnd<'a>(&'a Cache);
+    impl Drop for WritesAtTheEnd<'_> {
+        fn drop(&mut self) {
+            set(self.0, b"last", b"words");
+        }
+    }
+    let cache = cache(1);
+    set(&cache, b"a", b"v");
+    let unwound = catch_unwind(AssertUnwindSafe(|| {
+        let _guard = WritesAtTheEnd(&cache);
+        panic!("somewhere else");
+    }));
+    assert!(unwound.is_err());
+    assert_eq!((cache.stats().resets, cache.len()), (0, 2));
+}

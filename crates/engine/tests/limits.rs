@@ -1,0 +1,189 @@
+//! What fits and what does not: the golden cases of eviction by cost, legality across shards, sizes at their ends.
+
+use tandem_engine::{
+    Cache, Condition, Error, Expiry, Kind, MAX_IDLE_TTL_MS, MAX_KEY_BYTES, MIN_CACHE_BYTES, NewValue, Options,
+    PolicyKind, ReadMode, Transform, WriteOptions, Written,
+};
+
+fn lru(max_cost: u64) -> Cache {
+    Cache::new(Options { policy: PolicyKind::Lru, max_cost: Some(max_cost), ..Options::default() }).unwrap()
+}
+
+fn text(bytes: &[u8]) -> NewValue<'_> {
+    NewValue { kind: Kind::Bytes, codec: 0, bytes }
+}
+
+fn set(cache: &Cache, key: &str, cost: u64) -> Result<Written, Error> {
+    cache.set(key.as_bytes(), text(b"v"), &WriteOptions { cost: Some(cost), ..WriteOptions::default() })
+}
+
+/// Keys from the least to the most recently used.
+fn keys(cache: &Cache) -> String {
+    cache.keys_by_recency(None, 100, false).iter().map(|key| String::from_utf8(key.clone()).unwrap()).collect()
+}
+
+#[test]
+fn a_read_protects_and_the_oldest_goes() {
+    let cache = lru(5);
+    set(&cache, "a", 2).unwrap();
+    set(&cache, "b", 2).unwrap();
+    cache.read(b"a", ReadMode::Use, |_| ()).unwrap();
+    set(&cache, "x", 3).unwrap();
+    assert_eq!(keys(&cache), "ax");
+}
+
+#[test]
+fn a_growing_value_pushes_others_out() {
+    let cache = lru(5);
+    set(&cache, "a", 2).unwrap();
+    set(&cache, "b", 2).unwrap();
+    set(&cache, "b", 4).unwrap();
+    assert_eq!(keys(&cache), "b");
+}
+
+#[test]
+fn a_failed_insert_is_no_use() {
+    let cache = lru(4);
+    set(&cache, "a", 3).unwrap();
+    set(&cache, "b", 1).unwrap();
+    let options = WriteOptions { condition: Condition::IfAbsent, ..WriteOptions::default() };
+    assert!(!cache.set(b"a", text(b"w"), &options).unwrap().stored());
+    set(&cache, "c", 1).unwrap();
+    assert_eq!(keys(&cache), "bc");
+}
+
+#[test]
+fn a_value_of_the_whole_cost_empties_everything_else() {
+    let cache = lru(5);
+    set(&cache, "a", 1).unwrap();
+    set(&cache, "b", 2).unwrap();
+    let options = WriteOptions { cost: Some(5), condition: Condition::IfAbsent, ..WriteOptions::default() };
+    assert!(cache.set(b"x", text(b"v"), &options).unwrap().stored());
+    assert_eq!(keys(&cache), "x");
+}
+
+#[test]
+fn what_is_refused_changes_nothing() {
+    let cache = lru(5);
+    set(&cache, "a", 1).unwrap();
+    set(&cache, "b", 2).unwrap();
+    let before = (keys(&cache), cache.stats());
+    assert_eq!(set(&cache, "b", 6), Err(Error::TooLarge { what: "cost", size: 6, limit: 5 }));
+    assert_eq!(set(&cache, "a", 0), Err(Error::BadCost));
+    assert_eq!(set(&cache, &"k".repeat(MAX_KEY_BYTES + 1), 1), Err(Error::KeyTooLong { bytes: MAX_KEY_BYTES + 1 }));
+    let integer = NewValue { kind: Kind::Integer, codec: 0, bytes: b"7" };
+    assert_eq!(cache.set(b"a", integer, &WriteOptions::default()), Err(Error::NotInteger));
+    for idle in [0, MAX_IDLE_TTL_MS + 1] {
+        let options = WriteOptions { idle_ttl_ms: Some(idle), ..WriteOptions::default() };
+        assert!(matches!(cache.set(b"a", text(b"w"), &options), Err(Error::BadOption { option: "idleTtl", .. })));
+    }
+    assert_eq!((keys(&cache), cache.stats()), before);
+}
+
+#[test]
+fn the_whole_cost_is_legal_in_any_shard() {
+    for policy in [PolicyKind::Lru, PolicyKind::Default] {
+        let options =
+            Options { policy, shards: Some(8), max_cost: Some(1_000), max_entries: Some(900), ..Options::default() };
+        let cache = Cache::new(options).unwrap();
+        for key in 0..2_000 {
+            set(&cache, &format!("key {key}"), 1).unwrap();
+            let stats = cache.stats();
+            assert!(stats.cost <= 1_000 && stats.entries <= 900);
+        }
+        for key in 0..20 {
+            set(&cache, &format!("all {key}"), 1_000).unwrap();
+            assert_eq!((cache.stats().cost, cache.len()), (1_000, 1));
+            for small in 0..50 {
+                set(&cache, &format!("small {small}"), 1 + small % 3).unwrap();
+                assert!(cache.stats().cost <= 1_000);
+            }
+        }
+        cache.verify().unwrap();
+    }
+}
+
+#[test]
+fn a_full_cache_gives_way_to_one_large_value() {
+    for (policy, shards) in [(PolicyKind::Lru, 1), (PolicyKind::Default, 1), (PolicyKind::Default, 8)] {
+        let cache =
+            Cache::new(Options { policy, shards: Some(shards), max_bytes: 16 << 20, ..Options::default() }).unwrap();
+        let large = vec![0xa5; 11 << 20];
+        let noise: Vec<u8> = (0..large.len() as u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        for round in 0..3 {
+            for key in 0..200_000u32 {
+                cache.set(&key.to_le_bytes(), text(b"0123456789"), &WriteOptions::default()).unwrap();
+            }
+            // The second write replaces the first, for both of which there is no room.
+            for _ in 0..2 {
+                cache.set(b"large", text(&noise), &WriteOptions::default()).unwrap();
+                assert!(cache.read(b"large", ReadMode::Use, |found| found.bytes == noise).unwrap());
+                assert!(cache.stats().bytes <= 16 << 20);
+            }
+            cache.verify().unwrap();
+            if round == 1 {
+                cache.clear();
+            }
+        }
+    }
+}
+
+#[test]
+fn after_a_clear_there_is_room_at_once() {
+    let cache = Cache::new(Options { shards: Some(8), max_bytes: 16 << 20, ..Options::default() }).unwrap();
+    let noise: Vec<u8> = (0..9u32 << 20).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    for key in 0..20_000u32 {
+        cache.set(&key.to_le_bytes(), text(&noise[..700]), &WriteOptions::default()).unwrap();
+    }
+    cache.clear();
+    cache.set(b"large", text(&noise), &WriteOptions::default()).unwrap();
+    assert!(cache.stats().bytes <= 16 << 20);
+}
+
+#[test]
+fn the_smallest_cache_holds_the_longest_keys() {
+    for policy in [PolicyKind::Lru, PolicyKind::Default] {
+        let cache = Cache::new(Options { policy, max_bytes: MIN_CACHE_BYTES, ..Options::default() }).unwrap();
+        for number in 0..200u8 {
+            let key = vec![number; MAX_KEY_BYTES];
+            assert_eq!(cache.incr(&key, 5), Ok(5));
+            assert_eq!(cache.incr(&key, i64::from(number)), Ok(5 + i64::from(number)));
+            assert!(cache.set_expiry(&key, Expiry::In(1 << 40)).unwrap());
+            assert_eq!(cache.incr(&key, -5), Ok(i64::from(number)));
+            assert_eq!(cache.transform(&key, |found| Ok(Transform::Keep(found.is_some()))), Ok(true));
+        }
+        let too_large = vec![1; 16 << 20];
+        for options in [WriteOptions::default(), WriteOptions { condition: Condition::IfPresent, ..Default::default() }]
+        {
+            let before = cache.stats();
+            let refused = cache.set(&[199; MAX_KEY_BYTES], text(&too_large[..12 << 20]), &options);
+            // It compresses, so it fits after all; as noise it does not.
+            assert!(refused.is_ok(), "{refused:?}");
+            assert!(cache.stats().entries <= before.entries);
+        }
+        cache.verify().unwrap();
+    }
+}
+
+#[test]
+fn options_are_checked() {
+    let cases: [(&str, fn(&mut Options)); 8] = [
+        ("maxBytes", |options| options.max_bytes = MIN_CACHE_BYTES - 1),
+        ("maxBytes", |options| options.max_bytes = u64::MAX),
+        ("maxEntries", |options| options.max_entries = Some(0)),
+        ("maxCost", |options| options.max_cost = Some(0)),
+        ("shards", |options| options.shards = Some(0)),
+        ("shards", |options| options.shards = Some(512)),
+        ("maxValueBytes", |options| options.max_value_bytes = 1 << 28),
+        ("idleTtl", |options| options.default_idle_ttl_ms = Some(1 << 32)),
+    ];
+    for (name, spoil) in cases {
+        let mut options = Options::default();
+        spoil(&mut options);
+        match Cache::new(options) {
+            Err(Error::BadOption { option, .. }) => assert_eq!(option, name),
+            Err(other) => panic!("{name}: {other:?}"),
+            Ok(_) => panic!("{name} was accepted"),
+        }
+    }
+}
