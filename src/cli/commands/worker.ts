@@ -19,6 +19,8 @@ async function serve(configuration: Configuration): Promise<void> {
   const { Worker } = await import("../../worker/worker.js");
   const { port, bind, threads, policy, maxMemory, maxClients } = configuration;
   checkMemory(maxMemory);
+  // From here on, so that nobody who has seen the ready line can come too early.
+  const stop = firstSignal();
   const worker = await Worker.listen({
     port,
     bind,
@@ -31,7 +33,7 @@ async function serve(configuration: Configuration): Promise<void> {
     `tandem: ready on ${host}:${worker.port} (max-memory ${maxMemory}, policy ${policy}, threads ${threads}); ` +
       `talk to it with: redis-cli -h ${worker.bind} -p ${worker.port}\n`,
   );
-  await firstSignal();
+  await stop;
   await worker.close();
 }
 
