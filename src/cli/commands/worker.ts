@@ -28,6 +28,8 @@ async function serve(configuration: Configuration): Promise<void> {
     ...(maxClients === undefined ? {} : { maxClients }),
     cache: { maxBytes: maxMemory, policy },
   });
+  // Before the line that says "ready": whoever reads it may send a signal at once.
+  const stop = firstSignal();
   const host = bind.includes(":") ? `[${worker.bind}]` : worker.bind;
   process.stdout.write(
     `tandem: ready on ${host}:${worker.port} (max-memory ${maxMemory}, policy ${policy}, threads ${threads}); ` +
