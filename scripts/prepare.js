@@ -58,7 +58,7 @@ function buildNative(stamp) {
     );
     return 1;
   }
-  say("building the native binary (a first build takes about a minute)");
+  say("building the native binary (a first build takes a minute or two)");
   const failed = run("build:native");
   if (failed) return failed;
   stamp.native = hash(sources.native);
