@@ -32,6 +32,9 @@ type Packed = Buffer & { start?: number; end?: number };
 const MAX_RESTING_BUFFER_BYTES = 1024 ** 2;
 const RESTING_BUFFER_BYTES = 8192;
 
+/** Values being encoded right now; more than one where a `toJSON` stores something. */
+let encoding = 0;
+
 const MSGPACK_ID = 1;
 const CUSTOM_ID = 2;
 
@@ -81,13 +84,34 @@ class SharedShapeCodec implements ValueCodec {
   }
 
   encode(value: unknown): Uint8Array {
-    return this.#packr.pack(value);
+    const packed = this.#pack(value);
+    this.#giveUp(packed);
+    return packed;
   }
 
   store(handle: number, key: Key, value: unknown): void {
-    const packed: Packed = this.#packr.pack(value, REUSE_BUFFER_MODE | RESET_BUFFER_MODE);
-    calls.setCoded(handle, key, packed, MSGPACK_ID, packed.start ?? 0, packed.end ?? packed.length);
-    if (packed.length > MAX_RESTING_BUFFER_BYTES) this.#packr.useBuffer(Buffer.allocUnsafeSlow(RESTING_BUFFER_BYTES));
+    const packed: Packed = this.#pack(value, REUSE_BUFFER_MODE | RESET_BUFFER_MODE);
+    try {
+      calls.setCoded(handle, key, packed, MSGPACK_ID, packed.start ?? 0, packed.end ?? packed.length);
+    } finally {
+      this.#giveUp(packed);
+    }
+  }
+
+  #pack(value: unknown, mode?: number): Buffer {
+    encoding += 1;
+    try {
+      return this.#packr.pack(value, mode);
+    } finally {
+      encoding -= 1;
+    }
+  }
+
+  /** Gives the encoder's buffer up if a large value made it grow, unless an outer value is being encoded into it. */
+  #giveUp(packed: Buffer): void {
+    if (encoding === 0 && packed.buffer.byteLength > MAX_RESTING_BUFFER_BYTES) {
+      this.#packr.useBuffer(Buffer.allocUnsafeSlow(RESTING_BUFFER_BYTES));
+    }
   }
 
   decodeWindow(length: number): unknown {

@@ -99,6 +99,21 @@ test("toJSON may call into the cache while it is encoded", () => {
   expect(cache.get("inner")).toEqual({ changed: "by toJSON", of: ["outer"] });
 });
 
+test("toJSON may store something large while it is encoded", () => {
+  const cache = create();
+  const large = { text: "y".repeat(2_000_000) };
+  class Outer {
+    toJSON() {
+      cache.set("large", large);
+      return "stored";
+    }
+  }
+  const before = { n: 1, text: "z".repeat(5000) };
+  cache.set("outer", [before, new Outer(), before]);
+  expect(cache.get("outer")).toEqual([before, "stored", before]);
+  expect(cache.get("large")).toEqual(large);
+});
+
 test("what a codec throws reaches the caller and nothing is changed", () => {
   const cache = create({
     codec: {
