@@ -167,7 +167,8 @@ fn the_smallest_cache_holds_the_longest_keys() {
 
 #[test]
 fn options_are_checked() {
-    let cases: [(&str, fn(&mut Options)); 8] = [
+    type Spoil = fn(&mut Options);
+    let cases: [(&str, Spoil); 8] = [
         ("maxBytes", |options| options.max_bytes = MIN_CACHE_BYTES - 1),
         ("maxBytes", |options| options.max_bytes = u64::MAX),
         ("maxEntries", |options| options.max_entries = Some(0)),
