@@ -243,6 +243,30 @@ describe("insert and update", () => {
     expect(cache.get("k")).toBe("last");
   });
 
+  test("keep what they were given, whatever becomes of the bytes while they wait", async () => {
+    const shared = Buffer.alloc(1);
+    const codec = {
+      encode(value: unknown) {
+        shared[0] = value === true ? 1 : 0;
+        return shared;
+      },
+      decode: (bytes: Uint8Array) => bytes[0] === 1,
+    };
+    using flags = new Cache<boolean | Buffer>({ maxBytes: "1mb", codec });
+    const gate = deferred();
+    const hold = (key: string) => flags.upsert(key, (_, { keep }) => gate.promise.then(keep));
+    const held = [hold("flag"), hold("bytes")];
+    const bytes = Buffer.from("given");
+    const inserted = [flags.insert("flag", true), flags.insert("bytes", bytes)];
+    await turns();
+    flags.set("other", false);
+    bytes.fill(0);
+    gate.resolve();
+    await Promise.all([...held, ...inserted]);
+    expect(flags.get("flag")).toBe(true);
+    expect(flags.get("bytes")?.toString()).toBe("given");
+  });
+
   test("find what an overtaking set left, and run after it", async () => {
     const gate = deferred();
     const upserted = cache.upsert("k", async () => {

@@ -76,8 +76,8 @@ export function storeInTurn(
   checkNames(operation, options, OPTION_NAMES);
   const kind = KINDS[operation];
   const { signal, ...storeOptions } = options;
-  // It may be stored much later; what the caller does to its bytes meanwhile does not matter.
-  const own = value instanceof Uint8Array ? Buffer.from(value) : value;
-  const write = prepareWrite(cache.codec, own, storeOptions, kind.condition);
-  return new InTurnAsk(cache, key, kind, write, parseSignal(signal)).begin();
+  const write = prepareWrite(cache.codec, value, storeOptions, kind.condition);
+  // It may be stored much later; what the caller or its codec does to the bytes meanwhile does not matter.
+  const own = write.stored instanceof Uint8Array ? { ...write, stored: Buffer.from(write.stored) } : write;
+  return new InTurnAsk(cache, key, kind, own, parseSignal(signal)).begin();
 }
