@@ -43,7 +43,9 @@ pub(crate) struct Shared {
     pub loops: Vec<LoopShared>,
 }
 
-/// What others see of one loop.
+/// What others see of one loop. On cache lines of its own: the counters change with every wake-up, and must not be taken
+/// from the other loops each time.
+#[repr(align(128))]
 pub(crate) struct LoopShared {
     pub waker: mio::Waker,
     /// Connections handed to the loop and not yet taken.
