@@ -141,6 +141,20 @@ fn after_a_clear_there_is_room_at_once() {
 }
 
 #[test]
+fn a_clear_of_a_full_cache_stays_within_its_bytes() {
+    for policy in [PolicyKind::Lru, PolicyKind::Default] {
+        let cache = Cache::new(Options { policy, max_bytes: 1_227_776, ..Options::default() }).unwrap();
+        for round in 0..60u32 {
+            for key in 0..3_000 + 37 * round {
+                cache.set(&key.to_le_bytes(), text(&[7; 400]), &WriteOptions::default()).unwrap();
+            }
+            cache.clear();
+            cache.verify().unwrap();
+        }
+    }
+}
+
+#[test]
 fn the_smallest_cache_holds_the_longest_keys() {
     for policy in [PolicyKind::Lru, PolicyKind::Default] {
         let cache = Cache::new(Options { policy, max_bytes: MIN_CACHE_BYTES, ..Options::default() }).unwrap();

@@ -406,8 +406,12 @@ impl Shard {
         (counters.key_bytes, counters.value_bytes, counters.raw_value_bytes) = (0, 0, 0);
         self.next_version();
         self.publish_bare(kind, effects);
-        self.update_load();
         self.charge_tables();
+        // The empty index took a page before anything was given back.
+        while !self.shared.segments.shed(0, false) && self.has_buried() {
+            self.bury_some(effects);
+        }
+        self.update_load();
         Ok(())
     }
 
