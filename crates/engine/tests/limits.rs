@@ -202,3 +202,19 @@ fn options_are_checked() {
         }
     }
 }
+
+#[test]
+fn a_huge_bound_costs_nothing_until_it_is_used() {
+    let huge = |max_bytes| Cache::new(Options { max_bytes, ..Options::default() });
+    let cache = huge(64 << 30).unwrap();
+    for key in 0..5_000u32 {
+        let options = WriteOptions { idle_ttl_ms: Some(u64::from(key) + 60_000), ..WriteOptions::default() };
+        cache.set(&key.to_le_bytes(), text(&[7; 333][..key as usize % 333]), &options).unwrap();
+    }
+    for key in 0..5_000u32 {
+        assert_eq!(cache.read(&key.to_le_bytes(), ReadMode::Use, |found| found.bytes.len()), Some(key as usize % 333));
+    }
+    cache.verify().unwrap();
+    // More than any machine can map: refused, not aborted.
+    assert!(matches!(huge(1 << 46), Ok(_) | Err(Error::OutOfMemory { .. })));
+}
