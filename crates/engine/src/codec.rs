@@ -47,4 +47,28 @@ mod tests {
         .collect();
         assert!(!compress(&noise, &mut out));
     }
+
+    fn bytes(hexadecimal: &str) -> Vec<u8> {
+        let digit = |at| u8::from_str_radix(&hexadecimal[at..at + 2], 16).expect("two digits");
+        (0..hexadecimal.len()).step_by(2).map(digit).collect()
+    }
+
+    /// The other direction, what `lz4-napi` makes of our bytes, is tested in TypeScript on the same vectors.
+    #[test]
+    fn writes_and_reads_what_lz4_napi_does() {
+        let vectors = include_str!("../../../__test__/vectors/lz4.txt");
+        let lines: Vec<&str> = vectors.lines().skip(1).collect();
+        assert!(lines.len() >= 12);
+        for vector in lines.chunks(4) {
+            let [name, raw, engine, lz4_napi] = vector else { panic!("four lines a vector") };
+            let mut out = Vec::new();
+            assert!(compress(&bytes(raw), &mut out), "{name}");
+            assert_eq!(out, bytes(engine), "{name}: the vector is not what the engine writes");
+            for stored in [engine, lz4_napi] {
+                let mut back = Vec::new();
+                decompress(&bytes(stored), &mut back);
+                assert_eq!(back, bytes(raw), "{name}");
+            }
+        }
+    }
 }
