@@ -19,8 +19,6 @@ async function serve(configuration: Configuration): Promise<void> {
   const { Worker } = await import("../../worker/worker.js");
   const { port, bind, threads, policy, maxMemory, maxClients } = configuration;
   checkMemory(maxMemory);
-  // From here on, so that nobody who has seen the ready line can come too early.
-  const stop = firstSignal();
   const worker = await Worker.listen({
     port,
     bind,
