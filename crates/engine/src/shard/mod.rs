@@ -1,6 +1,7 @@
 //! The single-threaded core. One shard owns one slice of the hash space: its index, its log, its policy, its gates.
 //! Everything here runs under the shard's lock, which the caller holds.
 
+mod clear;
 mod expire;
 mod gated;
 mod read;
@@ -31,9 +32,6 @@ pub(crate) use gated::GateEffects;
 pub(crate) use read::{Stored, describe, stored};
 pub(crate) use view::View;
 pub(crate) use write::{Step, Write};
-
-/// Cleared indexes a shard keeps for the background work to take apart.
-const MAX_OLD_INDEXES: usize = 2;
 
 /// What the shards of a cache share.
 pub(crate) struct Shared {
@@ -381,78 +379,6 @@ impl Shard {
         }
     }
 
-    /// Forgets every entry in constant time; [`Shard::bury_some`] gives the memory back.
-    ///
-    /// # Errors
-    /// [`Error::OutOfMemory`] where there is no address space for another index; nothing has changed.
-    pub(crate) fn clear(&mut self, kind: ChangeKind, effects: &mut Effects) -> Result<()> {
-        // Whoever clears faster than the background work buries does some of that work; else pages would run out.
-        while self.old_indexes.len() >= MAX_OLD_INDEXES {
-            self.bury_some(effects);
-        }
-        self.renew_index()?;
-        if self.shared.options.max_cost.is_some() {
-            self.shared.cost.fetch_sub(self.cost(), Ordering::Relaxed);
-        }
-        if self.shared.options.max_entries.is_some() {
-            let entries = self.log.queues.iter().map(|queue| queue.entries).sum();
-            self.shared.entries.fetch_sub(entries, Ordering::Relaxed);
-        }
-        self.log.clear();
-        self.old_tables.extend(self.policy.cleared());
-        self.protect = NONE;
-        self.next_deadline = u64::MAX;
-        let counters = &mut self.counters;
-        (counters.key_bytes, counters.value_bytes, counters.raw_value_bytes) = (0, 0, 0);
-        self.next_version();
-        self.publish_bare(kind, effects);
-        self.charge_tables();
-        // The empty index took a page before anything was given back.
-        while !self.shared.segments.shed(0, false) && self.has_buried() {
-            self.bury_some(effects);
-        }
-        self.update_load();
-        Ok(())
-    }
-
-    /// Puts an empty index in the place of the one there is.
-    fn renew_index(&mut self) -> Result<()> {
-        let skip_bits = self.shared.loads.len().trailing_zeros();
-        let spare = self.shared.directories.lock().pop().map_or_else(Directory::reserve, Ok)?;
-        let empty = Index::new(Arc::clone(&self.shared.pages), spare, skip_bits)
-            .ok_or(Error::OutOfMemory { reason: "no page for an empty index".into() })?;
-        self.begin_write();
-        self.old_indexes.push(std::mem::replace(&mut self.index, empty).retire());
-        self.shared.segments.shed(0, false);
-        Ok(())
-    }
-
-    /// Gives some of what was cleared back; true while there is more.
-    pub(crate) fn bury_some(&mut self, effects: &mut Effects) -> bool {
-        if self.old_tables.pop().is_some() {
-            return true;
-        }
-        if let Some(index) = self.old_indexes.last_mut() {
-            if let Some(directory) = index.free_some(16) {
-                self.shared.directories.lock().push(directory);
-                self.old_indexes.pop();
-            }
-            return true;
-        }
-        for _ in 0..8 {
-            if !self.log.has_graves() {
-                return false;
-            }
-            self.log.bury_one(effects);
-        }
-        self.log.has_graves()
-    }
-
-    /// Whether something that was cleared has not been given back yet.
-    fn has_buried(&self) -> bool {
-        !self.old_tables.is_empty() || !self.old_indexes.is_empty() || self.log.has_graves()
-    }
-
     /// Charges the directory and the policy's tables as they are now.
     fn charge_tables(&mut self) {
         let bytes = self.index.directory_bytes() + self.policy.bytes();
@@ -495,33 +421,6 @@ impl Shard {
             resets: c.resets,
             shards: 1,
             ..Stats::default()
-        }
-    }
-
-    /// Empties the shard after a panic in a critical section, whatever state it is in. To its gates that is a clear.
-    pub(crate) fn reset(&mut self) -> Effects {
-        self.counters.resets += 1;
-        let mut effects = Effects::default();
-        self.release_reserved();
-        if !std::mem::take(&mut self.lent) {
-            self.disown_large_values();
-        }
-        let _ = self.clear(ChangeKind::Reset, &mut effects);
-        self.filling = false;
-        self.overtake_all(&mut effects);
-        self.shared.ring.wake();
-        effects
-    }
-
-    /// Large values of a broken log are not walked again: they leak rather than risk a second panic.
-    fn disown_large_values(&mut self) {
-        for oldest in self.log.queues.map(|queue| queue.oldest) {
-            let mut at = oldest;
-            while at != NONE {
-                let entry = self.log.segment(at);
-                entry.large = 0;
-                at = entry.newer;
-            }
         }
     }
 }
