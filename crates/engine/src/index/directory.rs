@@ -11,7 +11,7 @@ pub(crate) struct Directory(Region);
 
 impl Directory {
     pub(crate) fn reserve() -> Result<Self> {
-        Ok(Self(Region::reserve(size_of::<u32>() << MAX_DEPTH, false)?))
+        Ok(Self(Region::reserve(size_of::<u32>() << MAX_DEPTH)?))
     }
 
     #[inline(always)]

@@ -95,7 +95,7 @@ impl LargeSpace {
         } else {
             let room = class.chunks.last().map_or(0, Region::len);
             if class.untouched + slot_bytes > room {
-                class.chunks.push(Region::reserve(CHUNK_BYTES.max(slot_bytes), false)?);
+                class.chunks.push(Region::reserve(CHUNK_BYTES.max(slot_bytes))?);
                 class.untouched = 0;
             }
             let slot = Slot { chunk: class.chunks.len() as u32 - 1, offset: class.untouched };

@@ -26,7 +26,7 @@ struct State {
 impl Pages {
     /// Reserves address space for `limit` pages.
     pub(crate) fn new(limit: usize, budget: Arc<Budget>) -> Result<Self> {
-        let region = Region::reserve(limit * PAGE_BYTES, false)?;
+        let region = Region::reserve(limit * PAGE_BYTES)?;
         Ok(Self { region, budget, state: Mutex::new(State { free: Vec::new(), untouched: 0 }) })
     }
 

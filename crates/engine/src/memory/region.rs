@@ -11,18 +11,12 @@ pub(crate) struct Region {
 
 impl Region {
     /// Reserves `bytes` of address space; no memory is used until it is written to.
-    pub(crate) fn reserve(bytes: usize, huge_pages: bool) -> Result<Self> {
+    pub(crate) fn reserve(bytes: usize) -> Result<Self> {
         let map = MmapOptions::new()
             .len(bytes)
             .no_reserve_swap()
             .map_anon()
             .map_err(|error| Error::OutOfMemory { reason: format!("{bytes} bytes of address space: {error}") })?;
-        #[cfg(target_os = "linux")]
-        if huge_pages {
-            // Advice only: fewer TLB misses on random reads where the system grants it.
-            let _ = map.advise(memmap2::Advice::HugePage);
-        }
-        let _ = huge_pages;
         Ok(Self { map: map.into() })
     }
 

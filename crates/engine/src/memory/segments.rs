@@ -93,8 +93,8 @@ impl Segments {
             granule_shift += 1;
         }
         Ok(Self {
-            region: Region::reserve(bytes + READ_SLACK, bytes >= 64 << 20)?,
-            table: Region::reserve(count as usize * size_of::<Segment>(), false)?,
+            region: Region::reserve(bytes + READ_SLACK)?,
+            table: Region::reserve(count as usize * size_of::<Segment>())?,
             count: count as u32,
             budget,
             segment_bytes,
