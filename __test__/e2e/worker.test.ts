@@ -51,9 +51,9 @@ test.each(["SIGTERM", "SIGINT"] as const)("%s answers what was received and exit
   expect(answers).toBe(Array.from({ length: 500 }, (_, number) => `:${number + 1}\r\n`).join(""));
 });
 
-test("a second signal ends it at once", async () => {
+test.each(["SIGINT", "SIGTERM"] as const)("SIGTERM, then %s ends it at once", async (second) => {
   const worker = await start();
-  const redis = new Redis(worker.port);
+  const redis = new Redis(worker.port, { retryStrategy: () => null });
   onTestFinished(() => {
     redis.disconnect();
   });
@@ -66,9 +66,12 @@ test("a second signal ends it at once", async () => {
   worker.process.kill("SIGTERM");
   // The end of the other connection shows that it is stopping.
   await once(redis, "close");
-  worker.process.kill("SIGTERM");
-  const [code, signal] = await once(worker.process, "exit");
-  expect({ code, signal }).toEqual({ code: null, signal: "SIGTERM" });
+  const exit = once(worker.process, "exit");
+  // The same signal within half a second is the first one's echo.
+  const insist = setInterval(() => worker.process.kill(second), 50);
+  const [code, signal] = await exit;
+  clearInterval(insist);
+  expect({ code, signal }).toEqual({ code: null, signal: second });
 });
 
 test.each([

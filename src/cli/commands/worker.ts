@@ -48,13 +48,23 @@ function checkMemory(maxMemory: string | number): void {
   }
 }
 
-/** Resolves with the first signal to stop; one that follows ends the process at once, as if nobody had listened. */
+/**
+ * Time in which the same signal again is taken for the one before. Ctrl-C in a terminal, or a supervisor that signals a
+ * whole group, reaches npm and this process, and npm passes it on once more.
+ */
+const SAME_SIGNAL_MS = 500;
+
+/** Resolves with the first signal to stop; another request ends the process at once, as if nobody had listened. */
 function firstSignal(): Promise<void> {
   return new Promise((stop) => {
     const signals = ["SIGTERM", "SIGINT"] as const;
-    const listener = () => {
-      for (const signal of signals) process.removeListener(signal, listener);
-      stop();
+    let first: { signal: NodeJS.Signals; at: number } | undefined;
+    const listener = (signal: NodeJS.Signals) => {
+      const now = performance.now();
+      first ??= { signal, at: now };
+      if (signal === first.signal && now - first.at < SAME_SIGNAL_MS) return stop();
+      for (const name of signals) process.removeListener(name, listener);
+      process.kill(process.pid, signal);
     };
     for (const signal of signals) process.on(signal, listener);
   });
