@@ -129,7 +129,21 @@ export class Events {
       else batch.push(event);
     }
     for (const [name, batch] of batches) {
-      for (const listener of [...(this.#listeners.get(name) ?? [])]) listener(batch);
+      for (const listener of [...(this.#listeners.get(name) ?? [])]) call(listener, batch);
     }
+  }
+}
+
+/**
+ * Calls a listener. What it throws surfaces as an uncaught exception, as with an `EventTarget`: the listeners and
+ * events behind it are delivered all the same, and a call like `off`, which delivers too, does not fail for it.
+ */
+function call(listener: EventListener, batch: readonly CacheEvent[]): void {
+  try {
+    listener(batch);
+  } catch (error) {
+    process.nextTick(() => {
+      throw error;
+    });
   }
 }

@@ -1,4 +1,4 @@
-import { afterEach, expect, test, vi } from "vitest";
+import { afterEach, expect, onTestFinished, test, vi } from "vitest";
 import { Cache, type CacheEvent, type EventName } from "../../../src/index.js";
 
 /** Events come within 20 ms, on a busy machine later. */
@@ -21,6 +21,19 @@ function listen(names: EventName[], options: ConstructorParameters<typeof Cache>
 }
 
 afterEach(() => cache.close());
+
+/** Collects the uncaught exceptions of one test in the place of whoever listens for them else. */
+function catchUncaught(): unknown[] {
+  const uncaught: unknown[] = [];
+  const others = process.listeners("uncaughtException");
+  const collect = (error: unknown) => uncaught.push(error);
+  process.removeAllListeners("uncaughtException").on("uncaughtException", collect);
+  onTestFinished(() => {
+    process.removeListener("uncaughtException", collect);
+    for (const other of others) process.on("uncaughtException", other);
+  });
+  return uncaught;
+}
 
 async function expectEvents(expected: typeof seen) {
   await vi.waitFor(() => expect(seen.length).toBeGreaterThanOrEqual(expected.length), WAIT);
@@ -90,6 +103,28 @@ test("a listener that was taken off hears no more, others do", async () => {
     ["set", "add", "b"],
   ]);
   expect(off.mock.calls.length).toBe(calls);
+});
+
+test("what a listener throws is an uncaught exception, and costs nobody an event", async () => {
+  const uncaught = catchUncaught();
+  listen([]);
+  cache.on("set", () => {
+    throw new Error("of the listener");
+  });
+  cache.on("set", (events) => seen.push(...events.map(({ reason, key }): (typeof seen)[0] => ["set", reason, key])));
+  cache.on("delete", (events) =>
+    seen.push(...events.map(({ reason, key }): (typeof seen)[0] => ["delete", reason, key])),
+  );
+  cache.set("a", 1);
+  cache.set("b", 1);
+  cache.delete("a");
+  await expectEvents([
+    ["set", "add", "a"],
+    ["set", "add", "b"],
+    ["delete", "delete", "a"],
+  ]);
+  await vi.waitFor(() => expect(uncaught.length).toBeGreaterThan(0), WAIT);
+  for (const error of uncaught) expect(error).toEqual(new Error("of the listener"));
 });
 
 test("two handles on one cache hear the same", async () => {
