@@ -16,6 +16,11 @@ import { writeReport } from "./report/json.js";
 import { table } from "./report/table.js";
 import { suites } from "./suites/index.js";
 
+// The reader may have seen enough, as `head` has; `print` learns of it by itself.
+process.stdout.on("error", (error) => {
+  if (error.code !== "EPIPE") throw error;
+});
+
 process.exitCode = await main();
 
 async function main() {
@@ -29,25 +34,39 @@ async function main() {
   const folder = size.mode === "smoke" ? mkdtempSync(join(tmpdir(), "tandem-bench-")) : join(root, "benchmark/results");
   mkdirSync(folder, { recursive: true });
 
+  const begun = Date.now();
   const failures = [];
   const missed = [];
   for (const suite of chosen) {
     try {
       const report = await runSuite(suite, size);
-      process.stdout.write(`${table(report)}\n`);
       writeReport(folder, report);
       writeCharts(folder, report);
+      if (!(await print(`${table(report)}  took ${duration(report.seconds)}\n\n`))) break;
       missed.push(...report.rows.filter(({ met }) => met === false).map(({ label }) => `${suite.id} ${label}`));
     } catch (error) {
       failures.push(suite.id);
-      process.stdout.write(`${suite.id}  FAILED: ${error.stack}\n\n`);
+      if (!(await print(`${suite.id}  FAILED: ${error.stack}\n\n`))) break;
     }
   }
   if (size.mode === "smoke") rmSync(folder, { recursive: true });
-  else if (missed.length > 0) process.stdout.write(`goals missed: ${missed.join("; ")}\n`);
-  if (failures.length > 0) process.stdout.write(`suites failed: ${failures.join(", ")}\n`);
-  process.stdout.write(`suites run: ${chosen.length - failures.length} of ${chosen.length}\n`);
+  else if (missed.length > 0) await print(`goals missed: ${missed.join("; ")}\n`);
+  if (failures.length > 0) await print(`suites failed: ${failures.join(", ")}\n`);
+  const seconds = Math.round((Date.now() - begun) / 1000);
+  await print(`suites run: ${chosen.length - failures.length} of ${chosen.length} in ${duration(seconds)}\n`);
   return failures.length > 0 ? 1 : 0;
+}
+
+/** Writes `text` to the standard output; false if nobody reads it any more, and nobody waits for further suites. */
+function print(text) {
+  return new Promise((resolve) => {
+    process.stdout.write(text, (error) => resolve(!error));
+  });
+}
+
+/** `75` as `1 min 15 s`. */
+function duration(seconds) {
+  return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
 }
 
 /** The suites that were asked for, or all; `undefined` after a message if one does not exist. */

@@ -16,7 +16,9 @@ export function check(rows) {
       }
     }
     for (const ratio of [row.ratio, row.noise]) {
-      if (ratio !== undefined && !(ratio.low > 0 && ratio.low <= ratio.median && ratio.median <= ratio.high)) {
+      if (ratio === undefined) continue;
+      const least = ratio.unit === undefined ? 0 : Number.NEGATIVE_INFINITY;
+      if (!(ratio.low > least && ratio.low <= ratio.median && ratio.median <= ratio.high)) {
         throw new Error(`"${row.label}": a ratio of ${ratio.median}, from ${ratio.low} to ${ratio.high}`);
       }
     }

@@ -1,13 +1,10 @@
 /** Servers on 127.0.0.1, each a process of its own, and what the system says of them. */
 import { spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { root } from "./machine.js";
-
-/** `sysconf(_SC_CLK_TCK)`, which is 100 on every Linux that Node runs on. */
-const TICKS_PER_SECOND = 100;
 
 /** Starts `tandem worker` with `flags`. */
 export async function startTandem(flags) {
@@ -60,12 +57,14 @@ async function freePort() {
   return port;
 }
 
-/** CPU-seconds, user and system, of all threads of a process since it began. */
+/**
+ * CPU-seconds, user and system, of all threads of a process that still run, since each began. To the nanosecond, where
+ * /proc/PID/stat counts in ticks of 10 ms.
+ */
 export function cpuSeconds(pid) {
-  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-  // The name, in brackets, may hold blanks; user and system time are fields 14 and 15.
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+  const threads = readdirSync(`/proc/${pid}/task`);
+  const nanoseconds = (thread) => Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ")[0]);
+  return threads.reduce((sum, thread) => sum + nanoseconds(thread), 0) / 1e9;
 }
 
 /** Resident bytes of a process, now and at most. */

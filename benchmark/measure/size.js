@@ -1,11 +1,11 @@
-/** How much is measured: in seconds to see that it works, in minutes for a look, in an hour for figures to publish. */
+/** How much is measured: in seconds to see that it works, in minutes for a look or for figures to publish. */
 
 /**
  * `rounds`: interleaved rounds; `entries`: what TARGETS call a million; `seconds`: of one side in one round;
- * `processes`: fresh processes where a figure takes one; `requests`: to a server, of one side in one round.
+ * `processes`: rounds where every figure takes a fresh process; `requests`: to a server, of one side in one round.
  */
 export const sizes = {
-  smoke: { mode: "smoke", rounds: 2, entries: 20_000, seconds: 0.02, processes: 1, requests: 20_000 },
+  smoke: { mode: "smoke", rounds: 2, entries: 20_000, seconds: 0.02, processes: 2, requests: 20_000 },
   normal: { mode: "normal", rounds: 9, entries: 1_000_000, seconds: 0.3, processes: 3, requests: 200_000 },
-  full: { mode: "full", rounds: 15, entries: 1_000_000, seconds: 0.5, processes: 5, requests: 400_000 },
+  full: { mode: "full", rounds: 11, entries: 1_000_000, seconds: 0.5, processes: 9, requests: 300_000 },
 };

@@ -19,6 +19,17 @@ export function ratio(over, under) {
   return { median: median(ratios), low: Math.min(...ratios), high: Math.max(...ratios) };
 }
 
+/** Noise where there is no peer: every round over the round before; `undefined` for a single round. */
+export function betweenRounds(raw) {
+  return raw.length < 2 ? undefined : ratio(raw.slice(1), raw.slice(0, -1));
+}
+
+/** `from[i] - less[i]` for every round: median, smallest, largest. Has a `unit`, which a ratio has not. */
+export function difference(from, less, unit) {
+  const differences = from.map((figure, round) => figure - less[round]);
+  return { median: median(differences), low: Math.min(...differences), high: Math.max(...differences), unit };
+}
+
 /** Turns `goal("ratio", "<=", 0.8)` into what a row holds. `of`: the ratio, the median value, or the worst round. */
 export function goal(of, bound, value) {
   return { of, bound, value };
@@ -28,7 +39,7 @@ export function goal(of, bound, value) {
  * A row of a report.
  *
  * @param {{label: string, unit: string, ours: object, peer?: object, ratio?: object, noise?: object, goal?: object,
- *   note?: string}} row `ours` and `peer` are sides; `noise` is the ratio of the peer to a second instance of itself.
+ *   note?: string}} row `ours` and `peer` are sides; `noise` compares the peer with a second instance of itself.
  */
 export function row({ goal: aim, ...rest }) {
   if (aim === undefined) return rest;

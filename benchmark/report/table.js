@@ -1,7 +1,7 @@
 /** The report as a table for the terminal. */
 import { short } from "./number.js";
 
-const columns = ["case", "tandem", "peer", "", "ratio", "rounds", "peer/itself", "goal", ""];
+const columns = ["case", "tandem", "peer", "", "ratio", "rounds", "noise", "goal", ""];
 
 /** All rows of a report, one line each, with the remarks below. */
 export function table(report) {
@@ -30,8 +30,14 @@ function cells(row) {
     row.peer?.name ?? "",
     ratio === undefined ? "" : ratio.median.toFixed(3),
     ratio === undefined ? "" : `${ratio.low.toFixed(2)}-${ratio.high.toFixed(2)}`,
-    noise === undefined ? "" : `${noise.median.toFixed(3)} (${noise.low.toFixed(2)}-${noise.high.toFixed(2)})`,
+    noise === undefined ? "" : deviation(noise),
     goal === undefined ? "" : `${goal.of === "ratio" ? "ratio " : ""}${goal.bound} ${goal.value}`,
     met === undefined ? "" : met ? "met" : "MISSED",
   ];
+}
+
+/** The noise: a ratio around 1, or a difference around 0 in its unit. */
+function deviation({ median, low, high, unit }) {
+  if (unit === undefined) return `${median.toFixed(3)} (${low.toFixed(2)}-${high.toFixed(2)})`;
+  return `${median.toFixed(2)} ${unit} (${low.toFixed(2)} to ${high.toFixed(2)})`;
 }

@@ -3,13 +3,13 @@ import { openContender } from "../contenders/open.js";
 import { jsonObject, key } from "../measure/workload.js";
 
 /**
- * Fills a cache with `objects` objects, then stores as many again under new keys, `perTurn` in each turn of
+ * Fills a cache with `objects` objects, then stores half as many again under new keys, `perTurn` in each turn of
  * setImmediate. Returns the longest time from the start of one turn to the start of the next, less the median of that
  * time, in milliseconds: whatever holds the loop up beyond the work of a usual turn, be it between turns or within.
  */
 export async function churn({ contender, options, objects, perTurn }) {
   const cache = await openContender(contender, options);
-  const turns = Math.ceil((2 * objects) / perTurn);
+  const turns = Math.ceil((1.5 * objects) / perTurn);
   const starts = new Float64Array(turns + 1);
   await new Promise((done) => {
     let number = 0;

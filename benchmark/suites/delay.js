@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { interleave } from "../measure/rounds.js";
 import { once } from "../measure/side-process.js";
-import { goal, median, row, side } from "../measure/statistics.js";
+import { goal, median, ratio, row, side } from "../measure/statistics.js";
 
 const sideModule = join(import.meta.dirname, "delay-side.js");
 
@@ -17,18 +17,21 @@ export const e6 = {
     const figures = await interleave(size.processes, {
       tandem: churn("tandem", { maxBytes: "1gb", maxEntries: objects }),
       map: churn("map", { max: objects }),
+      "map again": churn("map", { max: objects }),
       "lru-cache": churn("lru-cache", { max: objects }),
     });
     const column = (name, field) => figures[name].map((figure) => figure[field]);
     const note = (name) =>
       `a turn takes ${median(column(name, "usual")).toFixed(2)} ms, 1 % of turns ` +
       `${median(column(name, "p99")).toFixed(1)} ms more`;
+    const noise = ratio(column("map", "longest"), column("map again", "longest"));
     const beside = (peer, extra) =>
       row({
         label: `beside ${peer === "map" ? "a Map" : peer}`,
         unit: "ms",
         ours: side("tandem", column("tandem", "longest")),
         peer: side(peer, column(peer, "longest")),
+        noise,
         note: `tandem: ${note("tandem")}; ${peer}: ${note(peer)}`,
         ...extra,
       });

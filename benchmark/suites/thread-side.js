@@ -1,13 +1,13 @@
 /** A worker thread of E7. */
 import { parentPort, workerData } from "node:worker_threads";
-import { Cache } from "../../dist/index.js";
+import { openContender } from "../contenders/open.js";
 import { key, random, shuffledKeys, text } from "../measure/workload.js";
 
-serve(workerData);
+await serve(workerData);
 
 /** Fills its own cache or attaches to the shared one, then runs 95 % reads whenever it is told to. */
-function serve({ name, shared, keys, operations, seed, options }) {
-  const cache = shared ? Cache.open(name, options) : new Cache(options);
+async function serve({ contender, options, shared, keys, operations, seed }) {
+  const cache = await openContender(contender, options);
   if (!shared) for (let number = 0; number < keys; number++) cache.set(key(number), text(200, number));
   const names = shuffledKeys(keys, seed);
   const next = random(seed);

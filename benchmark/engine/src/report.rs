@@ -109,7 +109,8 @@ pub struct Row {
     /// How Tandem compares: above 1 is faster where rates are compared. Says in `label` or `unit` what else.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ratio: Option<Ratio>,
-    /// The peer against a second instance of itself: what a ratio of 1 looks like on this machine.
+    /// The peer against a second instance of itself, or without a peer every round against the round before: what a
+    /// ratio of 1 looks like on this machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub noise: Option<Ratio>,
     /// The goal, if this row has one.
@@ -121,6 +122,9 @@ pub struct Row {
     /// Other policies on the same trace.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub references: Option<crate::hit_ratio::References>,
+    /// Hit ratio with 8 and with 64 shards.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sharded: Option<[f64; 2]>,
     /// What else is worth knowing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
@@ -139,6 +143,7 @@ impl Row {
             goal: None,
             met: None,
             references: None,
+            sharded: None,
             note: None,
         }
     }
@@ -169,6 +174,13 @@ impl Row {
     /// No round may exceed `value`.
     pub fn never_above(self, value: f64) -> Self {
         self.judged(Goal { of: Of::Worst, bound: Bound::AtMost, value })
+    }
+
+    /// Takes every round over the round before as the noise: for rows without a peer. Does nothing for one round.
+    pub fn noise_between_rounds(mut self) -> Self {
+        let raw = &self.ours.raw;
+        self.noise = (raw.len() > 1).then(|| Ratio::new(&raw[1..], &raw[..raw.len() - 1]));
+        self
     }
 
     /// Adds a remark.
@@ -206,7 +218,7 @@ impl Report {
                 print!("  ratio {:.3} ({:.3}-{:.3})", ratio.median, ratio.low, ratio.high);
             }
             if let Some(noise) = &row.noise {
-                print!("  peer/itself {:.3} ({:.3}-{:.3})", noise.median, noise.low, noise.high);
+                print!("  noise {:.3} ({:.3}-{:.3})", noise.median, noise.low, noise.high);
             }
             if let (Some(goal), Some(met)) = (&row.goal, row.met) {
                 let bound = match goal.bound {

@@ -25,6 +25,7 @@ pub fn run(rounds: usize, max_bytes: u64) -> Report {
             let column = |at: usize| measured.iter().map(|figures| figures[at]).collect::<Vec<f64>>();
             let over = crate::report::median(&column(1));
             Row::new(format!("{name}, entries of {entry} B"), "live/RSS", column(0))
+                .noise_between_rounds()
                 .judged(Goal::at_least(if lru { lru_goal } else { goal }))
                 .noting(format!("RSS grown / maxBytes {over:.3}"))
         })
