@@ -1,7 +1,8 @@
 //! Keys, expiry and the whole keyspace, byte for byte.
 
 mod support;
-use support::{Client, START_MS, start};
+use support::{Client, START_MS, encode, start, start_with};
+use tandem_server::ClientLimits;
 
 #[test]
 fn delete_and_exist() {
@@ -209,4 +210,24 @@ fn values_of_the_embedded_cache_are_readable() {
     client.expect(&[("SET wire w", "+OK\r\n")]);
     let kind = running.cache.read(b"wire", tandem_engine::ReadMode::Peek, |found| found.kind);
     assert_eq!(kind, Some(Kind::Wire));
+}
+
+/// Every NX that changed the expiry found none, and every PERSIST found one: they take turns, whoever sends them.
+#[test]
+fn conditions_of_expire_hold_when_it_changes() {
+    let running = start_with(4, ClientLimits::default());
+    running.connect().expect(&[("SET k v", "+OK\r\n")]);
+    let rounds = 3_000;
+    let request = [encode("PEXPIRE k 1000000 NX"), encode("PERSIST k")].concat().repeat(rounds);
+    let (set, persisted) = std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..4).map(|_| scope.spawn(|| running.connect().ask_bytes(&request))).collect();
+        clients.into_iter().fold((0, 0), |(set, persisted), client| {
+            let replies = String::from_utf8(client.join().unwrap()).unwrap();
+            let changed = |offset| replies.lines().skip(offset).step_by(2).filter(|&reply| reply == ":1").count();
+            (set + changed(0), persisted + changed(1))
+        })
+    });
+    let left = usize::from(running.connect().ask("PTTL k") != ":-1\r\n");
+    assert_eq!(set, persisted + left);
+    assert!(set >= rounds);
 }

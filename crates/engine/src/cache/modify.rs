@@ -90,9 +90,20 @@ impl Cache {
     /// # Errors
     /// Those of [`Cache::set`].
     pub fn set_expiry(&self, key: &[u8], expiry: Expiry) -> Result<bool> {
+        self.set_expiry_if(key, expiry, |_| true)
+    }
+
+    /// Like [`Cache::set_expiry`], but only if `allow` says yes to the expiry that the entry has; says whether the key
+    /// is there and it did. Looking and changing are one step: no other write comes in between.
+    ///
+    /// `allow` runs under the shard lock, and may run again: it compares and does nothing else.
+    ///
+    /// # Errors
+    /// Those of [`Cache::set`].
+    pub fn set_expiry_if(&self, key: &[u8], expiry: Expiry, allow: impl Fn(Option<u64>) -> bool) -> Result<bool> {
         self.check_open()?;
         let expires_at = match expiry {
-            Expiry::Keep => return Ok(self.contains(key)),
+            Expiry::Keep => return Ok(self.read(key, ReadMode::Peek, |found| allow(found.expires_at)) == Some(true)),
             Expiry::Never => None,
             Expiry::At(at) => Some(at),
             Expiry::In(ms) => Some(self.shared.now_ms().saturating_add(ms)),
@@ -100,12 +111,12 @@ impl Cache {
         };
         let hash = self.shared.hash(key);
         let mut effects = Effects::default();
-        let done = self.lock(hash).set_expiry_in_place(hash, key, expires_at, &mut effects);
+        let done = self.lock(hash).set_expiry_in_place(hash, key, expires_at, &allow, &mut effects);
         self.settle(effects);
         match (done, expires_at) {
             (Some(there), _) => Ok(there),
             (None, at) => self.attempt((hash, key), None, |shard, effects| {
-                shard.add_expiry(hash, key, at.unwrap_or(u64::MAX), effects)
+                shard.add_expiry(hash, key, at.unwrap_or(u64::MAX), &allow, effects)
             }),
         }
     }

@@ -117,10 +117,6 @@ impl Rules {
         Some(rules)
     }
 
-    fn any(&self) -> bool {
-        self.nx || self.xx || self.gt || self.lt
-    }
-
     fn allow(&self, now: Option<i64>, then: i64) -> bool {
         match now {
             None => !self.xx && !self.gt,
@@ -136,16 +132,11 @@ fn expire(context: &mut Context<'_>, args: Args<'_>, name: &str, unit: TimeUnit)
         return context.error(format_args!("ERR invalid expire time in '{name}' command"));
     };
     let key = context.keys.stored(context.client.db, &args[1]);
-    let cache = &context.server.cache;
-    if rules.any() {
-        let now = cache.read(key, ReadMode::Peek, |found| found.expires_at.map(|at| at as i64));
-        if now.is_none_or(|now| !rules.allow(now, moment)) {
-            return context.integer(0);
-        }
-    }
     // What lies before 1970 has passed just as well at its first millisecond.
-    match cache.set_expiry(key, Expiry::At(moment.max(1) as u64)) {
-        Ok(exists) => context.integer(i64::from(exists)),
+    let then = Expiry::At(moment.max(1) as u64);
+    let allow = |now: Option<u64>| rules.allow(now.map(|at| at as i64), moment);
+    match context.server.cache.set_expiry_if(key, then, allow) {
+        Ok(changed) => context.integer(i64::from(changed)),
         Err(error) => refusal::engine(context, &error),
     }
 }
@@ -162,13 +153,8 @@ fn left(context: &mut Context<'_>, args: Args<'_>, unit: fn(i64) -> i64) {
 
 fn persist(context: &mut Context<'_>, args: Args<'_>) {
     let key = context.keys.stored(context.client.db, &args[1]);
-    let cache = &context.server.cache;
-    let expires = cache.read(key, ReadMode::Peek, |found| found.expires_at.is_some());
-    if expires != Some(true) {
-        return context.integer(0);
-    }
-    match cache.set_expiry(key, Expiry::Never) {
-        Ok(exists) => context.integer(i64::from(exists)),
+    match context.server.cache.set_expiry_if(key, Expiry::Never, |now| now.is_some()) {
+        Ok(changed) => context.integer(i64::from(changed)),
         Err(error) => refusal::engine(context, &error),
     }
 }
