@@ -90,6 +90,15 @@ test("says so when changes were lost", async () => {
   expect(seen.find(([name]) => name === "gap")).toEqual(["gap", "overflow", undefined]);
 });
 
+test("says so when more bytes of keys than may wait were changed", async () => {
+  listen(["set", "gap"]);
+  const key = "k".repeat(60_000);
+  // 18 MB of 16 MiB; far from the bound on their number.
+  for (let i = 0; i < 300; i += 1) cache.set(`${key}${i}`, i);
+  await vi.waitFor(() => expect(seen.length).toBeGreaterThan(0), WAIT);
+  expect(seen.filter(([name]) => name === "gap")).toEqual([["gap", "overflow", undefined]]);
+});
+
 test("a listener that was taken off hears no more, others do", async () => {
   listen(["set"]);
   const off = vi.fn();

@@ -24,7 +24,7 @@ pub enum ChangeKind {
     ExpiryChanged = 6,
     /// Everything in the shard was cleared; the key is empty.
     Cleared = 7,
-    /// The ring overflowed: changes were lost here; the key is empty.
+    /// More changes than the ring may hold: some were lost here; the key is empty.
     Gap = 8,
     /// A panic emptied the shard; the key is empty.
     Reset = 9,
@@ -41,6 +41,27 @@ pub struct Change {
     pub version: u64,
     /// The value that went (removed or replaced), if the stream was opened with values.
     pub old: Option<OldValue>,
+}
+
+impl Change {
+    /// A mark without a key: a gap, a clear, a reset.
+    pub fn bare(kind: ChangeKind, version: u64) -> Self {
+        Self { kind, key: Vec::new(), version, old: None }
+    }
+
+    /// Memory that keeping the change takes.
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>() + self.key.len() + self.old.as_ref().map_or(0, |old| old.bytes.len())
+    }
+}
+
+/// What may wait for the reader of a change stream. Its memory is not part of the cache's bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChangeLimits {
+    /// Number of changes, at least 2.
+    pub changes: usize,
+    /// Sum of [`Change::bytes`].
+    pub bytes: usize,
 }
 
 /// A value that left the cache.
@@ -73,9 +94,27 @@ type Wake = Box<dyn Fn() + Send + Sync>;
 #[derive(Default)]
 struct State {
     changes: VecDeque<Change>,
-    capacity: usize,
+    /// Sum of [`Change::bytes`] of them.
+    bytes: usize,
+    limits: Option<ChangeLimits>,
     /// Counts the streams that were opened, so that an old one notices that it was replaced.
     stream: u64,
+}
+
+impl State {
+    fn has_room(&self, change: &Change, limits: ChangeLimits) -> bool {
+        self.bytes.saturating_add(change.bytes()) <= limits.bytes
+    }
+
+    fn add(&mut self, change: Change) {
+        self.bytes += change.bytes();
+        self.changes.push_back(change);
+    }
+
+    fn clear(&mut self) {
+        self.changes.clear();
+        self.bytes = 0;
+    }
 }
 
 impl Ring {
@@ -90,19 +129,19 @@ impl Ring {
         self.0.with_values.load(Ordering::Relaxed)
     }
 
-    /// Adds a change. When the ring is full, what it holds is replaced by one [`ChangeKind::Gap`].
+    /// Adds a change. When the ring is full, what it holds is replaced by one [`ChangeKind::Gap`], which also stands
+    /// for a change that is too large by itself.
     pub(crate) fn push(&self, change: Change) {
-        let mut state = self.0.state.lock();
-        if state.changes.len() >= state.capacity {
-            state.changes.clear();
-            state.changes.push_back(Change {
-                kind: ChangeKind::Gap,
-                key: Vec::new(),
-                version: change.version,
-                old: None,
-            });
+        let state = &mut *self.0.state.lock();
+        let Some(limits) = state.limits else { return };
+        if state.changes.len() >= limits.changes || !state.has_room(&change, limits) {
+            state.clear();
+            state.add(Change::bare(ChangeKind::Gap, change.version));
+            if !state.has_room(&change, limits) {
+                return;
+            }
         }
-        state.changes.push_back(change);
+        state.add(change);
     }
 
     /// Tells the reader that there is something to drain. Not under a shard lock.
@@ -116,12 +155,12 @@ impl Ring {
     }
 
     /// Opens the ring for a new reader; an older one gets nothing more.
-    pub(crate) fn open(&self, capacity: usize, with_values: bool) -> ChangeStream {
+    pub(crate) fn open(&self, limits: ChangeLimits, with_values: bool) -> ChangeStream {
         *self.0.wake.lock() = None;
         let mut state = self.0.state.lock();
-        state.changes.clear();
+        state.clear();
         // One place more than one change: a gap needs a change behind it.
-        state.capacity = capacity.max(2);
+        state.limits = Some(ChangeLimits { changes: limits.changes.max(2), ..limits });
         state.stream += 1;
         self.0.with_values.store(with_values, Ordering::Relaxed);
         self.0.woken.store(false, Ordering::Release);
@@ -141,12 +180,14 @@ impl ChangeStream {
     pub fn drain(&self, max: usize) -> Vec<Change> {
         let shared = &self.ring.0;
         shared.woken.store(false, Ordering::Release);
-        let mut state = shared.state.lock();
+        let state = &mut *shared.state.lock();
         if state.stream != self.stream {
             return Vec::new();
         }
         let count = max.min(state.changes.len());
-        state.changes.drain(..count).collect()
+        let taken: Vec<_> = state.changes.drain(..count).collect();
+        state.bytes -= taken.iter().map(Change::bytes).sum::<usize>();
+        taken
     }
 
     /// Calls `wake` (from any thread, at most once between two drains, never under a shard lock) when changes are
@@ -164,7 +205,8 @@ impl Drop for ChangeStream {
         let mut state = self.ring.0.state.lock();
         if state.stream == self.stream {
             self.ring.0.open.store(false, Ordering::Relaxed);
-            state.changes.clear();
+            state.clear();
+            state.limits = None;
         }
     }
 }

@@ -32,7 +32,7 @@ mod value;
 pub use cache::{Cache, Fill, Filled, Lease, LeaseMode, Prefetched, ScanEntry, Stable};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::{Error, Result};
-pub use events::{Change, ChangeKind, ChangeStream, OldValue};
+pub use events::{Change, ChangeKind, ChangeLimits, ChangeStream, OldValue};
 pub use options::{Compression, Options, PolicyKind};
 pub use stats::Stats;
 pub use value::{Condition, Expiry, Found, Kind, LargeValue, NewValue, ReadMode, Transform, WriteOptions, Written};

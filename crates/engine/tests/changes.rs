@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use tandem_engine::{
-    Cache, ChangeKind, Condition, Expiry, Kind, NewValue, Options, PolicyKind, ReadMode, WriteOptions,
+    Cache, Change, ChangeKind, ChangeLimits, ChangeStream, Condition, Expiry, Kind, NewValue, Options, PolicyKind,
+    ReadMode, WriteOptions,
 };
 
 fn cache(shards: usize) -> Cache {
@@ -17,10 +18,14 @@ fn set(cache: &Cache, key: &[u8], bytes: &[u8]) {
     cache.set(key, NewValue { kind: Kind::Bytes, codec: 0, bytes }, &WriteOptions::default()).unwrap();
 }
 
+fn listen(cache: &Cache, changes: usize, with_values: bool) -> ChangeStream {
+    cache.changes(ChangeLimits { changes, bytes: usize::MAX }, with_values)
+}
+
 #[test]
 fn changes_of_a_key_come_in_order_with_rising_versions() {
     let cache = Arc::new(cache(4));
-    let stream = cache.changes(1 << 20, true);
+    let stream = listen(&cache, 1 << 20, true);
     std::thread::scope(|scope| {
         for thread in 0..4u8 {
             let cache = &cache;
@@ -54,7 +59,7 @@ fn changes_of_a_key_come_in_order_with_rising_versions() {
 #[test]
 fn an_overflow_says_gap_and_goes_on() {
     let cache = cache(1);
-    let stream = cache.changes(4, false);
+    let stream = listen(&cache, 4, false);
     for key in 0..10u8 {
         set(&cache, &[key], b"v");
     }
@@ -66,13 +71,42 @@ fn an_overflow_says_gap_and_goes_on() {
     assert_eq!(stream.drain(usize::MAX)[0].kind, ChangeKind::Replaced);
     drop(stream);
     set(&cache, &[2], b"w");
-    assert!(cache.changes(4, false).drain(usize::MAX).is_empty(), "a new stream begins with what comes after it");
+    assert!(listen(&cache, 4, false).drain(usize::MAX).is_empty(), "a new stream begins with what comes after it");
+}
+
+#[test]
+fn bytes_that_wait_are_bounded_like_their_number() {
+    let bytes = 10_000;
+    let cache = cache(1);
+    let stream = cache.changes(ChangeLimits { changes: 1_000, bytes }, true);
+    let waiting = |drained: &[Change]| drained.iter().map(Change::bytes).sum::<usize>();
+    for round in 0..100u8 {
+        set(&cache, b"key", &[round; 700]);
+    }
+    let drained = stream.drain(usize::MAX);
+    assert_eq!(drained[0].kind, ChangeKind::Gap);
+    assert!(drained.len() > 2 && waiting(&drained) <= bytes, "{} changes", drained.len());
+    assert_eq!(drained.last().unwrap().old.as_ref().unwrap().bytes, [98; 700]);
+    // What was drained makes room again.
+    for round in 0..8u8 {
+        set(&cache, b"key", &[round; 700]);
+    }
+    assert!(stream.drain(3).iter().all(|change| change.kind == ChangeKind::Replaced));
+    for round in 0..7u8 {
+        set(&cache, b"key", &[round; 700]);
+    }
+    assert_eq!(stream.drain(usize::MAX).iter().filter(|change| change.kind == ChangeKind::Replaced).count(), 12);
+    // A change that is too large by itself is a gap.
+    set(&cache, b"key", &[1; 20_000]);
+    set(&cache, b"key", b"small");
+    let kinds: Vec<_> = stream.drain(usize::MAX).iter().map(|change| change.kind).collect();
+    assert_eq!(kinds, [ChangeKind::Gap]);
 }
 
 #[test]
 fn a_reader_is_woken_once_between_two_drains() {
     let cache = cache(1);
-    let stream = cache.changes(100, false);
+    let stream = listen(&cache, 100, false);
     let wakes = Arc::new(AtomicU32::new(0));
     let counted = Arc::clone(&wakes);
     stream.on_ready(Box::new(move || {
@@ -84,7 +118,7 @@ fn a_reader_is_woken_once_between_two_drains() {
         assert_eq!(wakes.load(Ordering::Relaxed), round);
         assert_eq!(stream.drain(usize::MAX).len(), 2);
     }
-    let _newer = cache.changes(100, false);
+    let _newer = listen(&cache, 100, false);
     stream.on_ready(Box::new(|| panic!("an ended stream was woken")));
     set(&cache, b"c", b"v");
 }
@@ -100,7 +134,7 @@ fn a_panic_under_the_lock_empties_that_shard_and_no_other() {
     for key in 0..12u8 {
         set(&cache, &[key], &noise);
     }
-    let stream = cache.changes(1_000, false);
+    let stream = listen(&cache, 1_000, false);
     let before = cache.shard_stats();
     let read = catch_unwind(AssertUnwindSafe(|| {
         cache.read(&7u32.to_le_bytes(), ReadMode::Use, |_| -> () { panic!("a reader of the test gives up") })

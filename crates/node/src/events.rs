@@ -6,16 +6,28 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use tandem_engine::{Cache, Change, ChangeKind, ChangeStream};
+use tandem_engine::{Cache, Change, ChangeKind, ChangeLimits, ChangeStream};
 
 /// Changes kept for a subscriber, and by the engine for the hub, until they are taken; one more makes a gap.
 const QUEUE_CHANGES: usize = 64 << 10;
+/// And their bytes. With values it is as much as the cache holds: a single write may evict all of it.
+const QUEUE_BYTES: usize = 16 << 20;
 
 struct Queue {
     changes: VecDeque<Change>,
+    /// Sum of [`Change::bytes`] of them.
+    bytes: usize,
     /// Bit `1 << ChangeKind` for each kind that is wanted.
     kinds: u32,
-    capacity: usize,
+    /// Whether its subscriber wants the values that go.
+    with_values: bool,
+    limits: ChangeLimits,
+}
+
+/// What may wait for one subscriber.
+fn waiting_limits(cache: &Cache, with_values: bool) -> ChangeLimits {
+    let held = if with_values { cache.stats().max_bytes as usize } else { 0 };
+    ChangeLimits { changes: QUEUE_CHANGES, bytes: QUEUE_BYTES.max(held) }
 }
 
 impl Queue {
@@ -24,12 +36,31 @@ impl Queue {
         if !always && self.kinds & (1 << change.kind as u32) == 0 {
             return;
         }
-        if self.changes.len() < self.capacity {
-            self.changes.push_back(change.clone());
-        } else if self.changes.back().is_some_and(|last| last.kind != ChangeKind::Gap) {
-            let version = change.version;
-            self.changes.push_back(Change { kind: ChangeKind::Gap, key: Vec::new(), version, old: None });
+        let &Change { kind, version, .. } = change;
+        let old = change.old.as_ref().filter(|_| self.with_values).cloned();
+        let change = Change { kind, key: change.key.clone(), version, old };
+        let ends_with_gap = self.changes.back().is_some_and(|last| last.kind == ChangeKind::Gap);
+        if self.has_room(&change) {
+            self.add(change);
+        } else if !ends_with_gap {
+            self.add(Change::bare(ChangeKind::Gap, version));
         }
+    }
+
+    fn has_room(&self, change: &Change) -> bool {
+        self.changes.len() < self.limits.changes && self.bytes + change.bytes() <= self.limits.bytes
+    }
+
+    fn add(&mut self, change: Change) {
+        self.bytes += change.bytes();
+        self.changes.push_back(change);
+    }
+
+    fn take(&mut self, max: usize) -> Vec<Change> {
+        let count = max.min(self.changes.len());
+        let taken: Vec<_> = self.changes.drain(..count).collect();
+        self.bytes -= taken.iter().map(Change::bytes).sum::<usize>();
+        taken
     }
 }
 
@@ -54,8 +85,9 @@ impl Hub {
     pub fn subscribe(&self, cache: &Cache, kinds: u32, with_values: bool) -> Subscription {
         let mut source = self.lock();
         self.pump(&mut source);
-        let capacity = QUEUE_CHANGES;
-        let queue = Arc::new(Mutex::new(Queue { changes: VecDeque::new(), kinds, capacity }));
+        let limits = waiting_limits(cache, with_values);
+        let queue = Queue { changes: VecDeque::new(), bytes: 0, kinds, with_values, limits };
+        let queue = Arc::new(Mutex::new(queue));
         let mut queues = Vec::new();
         let mut values = with_values;
         if let Some(open) = source.take() {
@@ -68,7 +100,8 @@ impl Hub {
             }
         }
         queues.push(Arc::downgrade(&queue));
-        *source = Some(Source { stream: cache.changes(QUEUE_CHANGES, values), with_values: values, queues });
+        *source =
+            Some(Source { stream: cache.changes(waiting_limits(cache, values), values), with_values: values, queues });
         Subscription { queue }
     }
 
@@ -76,8 +109,7 @@ impl Hub {
     pub fn take(&self, subscription: &Subscription, max: usize) -> Vec<Change> {
         self.pump(&mut self.lock());
         let mut queue = subscription.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = max.min(queue.changes.len());
-        queue.changes.drain(..count).collect()
+        queue.take(max)
     }
 
     /// Ends a subscription, and the engine's stream with the last one.

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use crate::error::{Error, Result};
-use crate::events::ChangeStream;
+use crate::events::{ChangeLimits, ChangeStream};
 use crate::log::Bound;
 use crate::memory::{Budget, LargeSpace, Pages, Segments};
 use crate::options::{Options, PolicyKind};
@@ -176,10 +176,10 @@ impl Cache {
         &self.shared.options
     }
 
-    /// Opens the change stream with a ring of `capacity` changes; `with_values` copies the values that go, too.
+    /// Opens the change stream with a ring of at most `limits`; `with_values` copies the values that go, too.
     /// At most one stream a cache; a second open ends the first.
-    pub fn changes(&self, capacity: usize, with_values: bool) -> ChangeStream {
-        self.shared.ring.open(capacity, with_values)
+    pub fn changes(&self, limits: ChangeLimits, with_values: bool) -> ChangeStream {
+        self.shared.ring.open(limits, with_values)
     }
 
     /// Closes the cache: what it holds goes, later writes answer [`Error::Closed`], later reads miss.

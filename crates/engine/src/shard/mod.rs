@@ -374,7 +374,7 @@ impl Shard {
     fn publish_bare(&mut self, kind: ChangeKind, effects: &mut Effects) {
         if self.shared.ring.is_open() {
             let version = self.version;
-            self.shared.ring.push(Change { kind, key: Vec::new(), version, old: None });
+            self.shared.ring.push(Change::bare(kind, version));
             effects.changed = true;
         }
     }

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use tandem_engine::{
-    Cache, ChangeKind, ChangeStream, Clock, Condition, Error, Expiry, Found, Kind, ManualClock, NewValue, Options,
-    PolicyKind, ReadMode, ScanEntry, Transform, WriteOptions, Written,
+    Cache, ChangeKind, ChangeLimits, ChangeStream, Clock, Condition, Error, Expiry, Found, Kind, ManualClock, NewValue,
+    Options, PolicyKind, ReadMode, ScanEntry, Transform, WriteOptions, Written,
 };
 
 use crate::naive::{Defaults, Entry, Intent, Naive};
@@ -42,7 +42,7 @@ pub fn run(options: Options, program: &[Step]) {
     let max_bytes = options.max_bytes;
     let shared_clock: Arc<dyn Clock> = clock.clone();
     let cache = Cache::new(Options { clock: shared_clock, ..options }).unwrap();
-    let stream = cache.changes(1 << 20, true);
+    let stream = cache.changes(ChangeLimits { changes: 1 << 20, bytes: usize::MAX }, true);
     let mut pair = Pair {
         cache,
         clock,
