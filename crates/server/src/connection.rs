@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use mio::net::TcpStream;
-use tandem_wire::RequestParser;
+use tandem_wire::{Protocol, RequestParser, reply};
 
 use crate::command::Context;
 use crate::output::Output;
@@ -130,9 +130,16 @@ impl Connection {
         Outcome::Watch(shared.options.limits.stalled_reader)
     }
 
-    /// From now on: answer what has been received, then end.
+    /// From now on: answer what has been received, then end. A client that understands is told: the push `goaway`
+    /// waits in the backlog, which is to be sent next.
     pub fn finish_soon(&mut self) {
         self.last_turn = true;
+        let listens = matches!(self.state, State::Open | State::Paused);
+        if listens && self.client.protocol == Protocol::Resp3 {
+            let out = self.backlog.get_or_insert_default().bytes();
+            reply::push(out, 1);
+            reply::bulk(out, b"goaway");
+        }
     }
 
     /// The peer has closed its side.

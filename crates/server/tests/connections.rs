@@ -325,6 +325,19 @@ fn stopping_answers_what_was_received() {
 }
 
 #[test]
+fn stopping_is_announced_in_resp3() {
+    let running = start();
+    let mut client = running.connect();
+    client.ask("HELLO 3");
+    client.expect(&[("SET k v", "+OK\r\n")]);
+    client.send(&encode("GET k").repeat(2));
+    running.server.stop(Duration::from_secs(10));
+    let said = String::from_utf8(client.receive_all()).unwrap();
+    assert_eq!(said.matches(">1\r\n$6\r\ngoaway\r\n").count(), 1, "{said:?}");
+    assert_eq!(said.replace(">1\r\n$6\r\ngoaway\r\n", ""), "$1\r\nv\r\n".repeat(2));
+}
+
+#[test]
 fn stopping_gives_up_on_peers_that_take_nothing() {
     let running = start();
     let _stalled = greedy(&running, 2_000);

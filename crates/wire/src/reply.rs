@@ -122,6 +122,11 @@ pub fn set(out: &mut Vec<u8>, protocol: Protocol, len: usize) {
     }
 }
 
+/// The line in front of the `len` elements of a push: what nobody asked for, between two replies. Only in RESP3.
+pub fn push(out: &mut Vec<u8>, len: usize) {
+    header(out, b'>', len as i64);
+}
+
 /// The end of every line and of every string.
 #[inline]
 pub fn end_line(out: &mut Vec<u8>) {
@@ -159,6 +164,7 @@ mod tests {
         assert_eq!(written(|out| bulk(out, b"a\r\nb")), "$4\r\na\r\nb\r\n");
         assert_eq!(written(|out| bulk_integer(out, -100)), "$4\r\n-100\r\n");
         assert_eq!(written(|out| array(out, 12)), "*12\r\n");
+        assert_eq!(written(|out| push(out, 1)), ">1\r\n");
     }
 
     #[test]
