@@ -135,6 +135,7 @@ impl Server {
             cut: AtomicU64::new(0),
             buffer_bytes: AtomicUsize::new(0),
             numbered: AtomicBool::new(false),
+            census: Mutex::default(),
             stop_by: Mutex::new(None),
             stopping: AtomicBool::new(false),
             loops,

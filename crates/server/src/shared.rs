@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use socket2::TcpKeepalive;
 use tandem_engine::Cache;
 
+use crate::census::Census;
 use crate::options::ServerOptions;
 
 /// A peer that is gone without a word is found within ten minutes, as with Redis' default.
@@ -37,6 +38,8 @@ pub(crate) struct Shared {
     pub buffer_bytes: AtomicUsize,
     /// Whether a database other than 0 was ever selected. Until then it need not be told apart from the others.
     pub numbered: AtomicBool,
+    /// The last count of the keys of each database.
+    pub census: Mutex<Option<Census>>,
     /// Set once, when the server stops: when to give up on peers that do not take their replies.
     pub stop_by: Mutex<Option<Instant>>,
     pub stopping: AtomicBool,

@@ -231,3 +231,25 @@ fn conditions_of_expire_hold_when_it_changes() {
     assert_eq!(set, persisted + left);
     assert!(set >= rounds);
 }
+
+#[test]
+fn info_counts_the_keys_of_each_database() {
+    let running = start();
+    let mut client = running.connect();
+    let keyspace = |client: &mut Client| {
+        let info = client.ask("INFO keyspace");
+        info.lines().filter_map(|line| line.strip_suffix(",expires=0,avg_ttl=0")).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(keyspace(&mut client), "");
+    client.expect(&[("MSET a 1 b 2", "+OK\r\n")]);
+    assert_eq!(keyspace(&mut client), "db0:keys=2");
+    client.expect(&[
+        ("SELECT 3", "+OK\r\n"),
+        ("MSET a 1 b 2 c 3", "+OK\r\n"),
+        ("SELECT 15", "+OK\r\n"),
+        ("SET a 1", "+OK\r\n"),
+    ]);
+    assert_eq!(keyspace(&mut client), "db0:keys=2 db3:keys=3 db15:keys=1");
+    client.expect(&[("FLUSHDB", "+OK\r\n")]);
+    assert_eq!(keyspace(&mut client), "db0:keys=2 db3:keys=3");
+}

@@ -7,6 +7,7 @@ use tandem_engine::PolicyKind;
 use tandem_wire::{Args, reply};
 
 use super::Context;
+use crate::census;
 
 /// The Redis whose protocol and commands are spoken here; clients decide by it what they may send.
 pub(super) const REDIS_VERSION: &str = "7.0.15";
@@ -151,13 +152,11 @@ fn cluster(_context: &Context<'_>, text: &mut String) -> fmt::Result {
     text.write_str("cluster_enabled:0\r\n")
 }
 
-/// Only database 0 is counted at no cost; the others would need a walk over every key.
 fn keyspace(context: &Context<'_>, text: &mut String) -> fmt::Result {
-    let keys = context.cache().len();
-    if keys == 0 {
-        return Ok(());
+    for (db, keys) in census::count(context.server).into_iter().enumerate().filter(|&(_, keys)| keys > 0) {
+        write!(text, "db{db}:keys={keys},expires=0,avg_ttl=0\r\n")?;
     }
-    write!(text, "db0:keys={keys},expires=0,avg_ttl=0\r\n")
+    Ok(())
 }
 
 /// Bytes as Redis shows them to people.

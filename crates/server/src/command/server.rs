@@ -27,6 +27,7 @@ pub(super) const COMMANDS: &[Command] = &[
         name: "info",
         syntax: "INFO [section ...]",
         summary: "Get information and statistics about the server",
+        complexity: "O(1); with the keyspace O(N) once a database other than 0 has been selected.",
         run: info::info,
         ..BASE
     },
