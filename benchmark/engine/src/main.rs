@@ -1,23 +1,13 @@
 //! Measures the engine beside other caches: `cargo run --release --manifest-path benchmark/engine/Cargo.toml -- g1`.
 
-mod child;
-mod hit_ratio;
-mod overhead;
-mod pause;
-mod report;
-mod scaling;
-mod sides;
-mod speed;
-mod utilisation;
-mod workload;
-
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tandem_engine::PolicyKind;
 
-use crate::speed::Size;
+use tandem_engine_bench::speed::{self, Size};
+use tandem_engine_bench::{hit_ratio, overhead, pause, scaling, utilisation};
 
 /// Measures the engine beside other caches; one subcommand a suite.
 #[derive(Parser)]

@@ -103,12 +103,12 @@ pub fn measure(filled: Filled, entries: usize) -> f64 {
         Filled::QuickCache => {
             let cache = QuickCache::new(roomy_items(entries));
             fill_with_noise(&cache, entries, &mut random);
-            report_growth(before, cache.len(), entries, cache)
+            report_growth(before, cache.entries(), entries, cache)
         }
         Filled::QuickCacheFixed => {
             let cache = QuickCacheFixed::new(roomy_items(entries));
             fill_with_noise(&cache, entries, &mut random);
-            report_growth(before, cache.len(), entries, cache)
+            report_growth(before, cache.entries(), entries, cache)
         }
     };
     held - ENTRY_BYTES as f64

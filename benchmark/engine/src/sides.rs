@@ -53,7 +53,7 @@ impl QuickCache {
     }
 
     /// Entries it holds.
-    pub fn len(&self) -> usize {
+    pub fn entries(&self) -> usize {
         self.0.len()
     }
 }
@@ -83,7 +83,7 @@ impl QuickCacheFixed {
     }
 
     /// Entries it holds.
-    pub fn len(&self) -> usize {
+    pub fn entries(&self) -> usize {
         self.0.len()
     }
 }
