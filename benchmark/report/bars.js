@@ -1,6 +1,6 @@
 /** Bars: Tandem above its peer, one pair a row, all rows of one unit on one scale. */
 import { short } from "./number.js";
-import { label, round, svg, wrap } from "./svg.js";
+import { figure, label, round, svg, wrap } from "./svg.js";
 
 const WIDTH = 760;
 const LEFT = 24;
@@ -12,7 +12,7 @@ const ROOM = 230;
 export function bars(report) {
   const body = [];
   let y = 20;
-  for (const line of wrap(`${report.suite}: ${report.title}`, 92)) {
+  for (const line of wrap(`${report.suite}: ${report.title}`, 78)) {
     y += 18;
     body.push(label(LEFT, y - 8, line, "title"));
   }
@@ -25,30 +25,34 @@ export function bars(report) {
   for (const row of report.rows) {
     const scale = (WIDTH - LEFT - ROOM) / (longest[row.unit] || 1);
     y += 24;
-    body.push(label(LEFT, y - 6, row.label), label(WIDTH - 20, y - 6, verdict(row), "quiet", "end"));
+    body.push(label(LEFT, y - 6, row.label), label(WIDTH - 20, y - 6, ...verdict(row), "end"));
     const top = y;
-    y = bar(body, y, row.ours, row.unit, scale, row.met === false ? "missed" : "ours");
-    if (row.peer !== undefined) y = bar(body, y, row.peer, row.unit, scale, "peer");
+    const labels = [];
+    y = bar(body, labels, y, row.ours, row.unit, scale, row.met === false ? "missed" : "ours");
+    if (row.peer !== undefined) y = bar(body, labels, y, row.peer, row.unit, scale, "peer");
     const goal = goalFigure(row);
     if (goal !== undefined) {
       const x = round(LEFT + goal * scale);
       body.push(`<line class="goal" x1="${x}" x2="${x}" y1="${top - 1}" y2="${y - 1}"/>`);
     }
+    // Above the line of the goal, which may cross them.
+    body.push(...labels);
   }
   y += 22;
   const { cpu, cores, node } = report.machine;
-  const what = `${cpu}, ${cores} cores, Node ${node.slice(1)}, commit ${report.commit}, ${report.mode} run; dashed: the goal`;
+  const what = `${cpu}, ${cores} cores, Node ${node.slice(1)}, commit ${report.commit}, ${report.mode} run`;
   body.push(label(LEFT, y, what, "quiet"));
+  if (report.rows.some(({ goal }) => goal !== undefined)) {
+    y += 17;
+    body.push(label(LEFT, y, "dashed: the goal; a bar of another colour misses it", "quiet"));
+  }
   return svg(WIDTH, y + 16, `${report.suite}: ${report.title}`, body);
 }
 
-function bar(body, y, side, unit, scale, kind) {
+function bar(body, labels, y, side, unit, scale, kind) {
   const width = round(Math.max(1, Math.max(0, side.median) * scale));
-  body.push(
-    `<rect class="${kind}" x="${LEFT}" y="${y}" width="${width}" height="${BAR}" rx="2"/>`,
-    label(LEFT + width + 8, y + BAR - 3, `${short(side.median)} ${unit}`, "strong"),
-    label(LEFT + width + 8 + 8 * `${short(side.median)} ${unit}`.length, y + BAR - 3, side.name, "quiet"),
-  );
+  body.push(`<rect class="${kind}" x="${LEFT}" y="${y}" width="${width}" height="${BAR}" rx="2"/>`);
+  labels.push(figure(LEFT + width + 8, y + BAR - 3, `${short(side.median)} ${unit}`, side.name));
   return y + BAR + 3;
 }
 
@@ -63,9 +67,15 @@ function goalFigure({ goal, ratio, ours, peer }) {
   return direct <= inverse ? peer.median * goal.value : peer.median / goal.value;
 }
 
-function verdict({ ratio, goal, met }) {
+/** Units of which more is better; of all others less is. */
+const rising = new Set(["requests/s", "x", "x one thread", "live/RSS", "% hits"]);
+
+/** What stands at the right of a row, and its class: a row that is behind its peer or its goal stands out. */
+function verdict({ ratio, goal, met, ours, peer, unit }) {
   const parts = [];
   if (ratio !== undefined) parts.push(`ratio ${ratio.median.toFixed(2)}`);
   if (goal !== undefined) parts.push(`goal ${goal.bound} ${goal.value}${met ? "" : ": missed"}`);
-  return parts.join(", ");
+  const behind = peer !== undefined && (rising.has(unit) ? ours.median < peer.median : ours.median > peer.median);
+  if (behind) parts.push("behind the peer");
+  return [parts.join(", "), behind || met === false ? "behind" : "quiet"];
 }

@@ -6,11 +6,12 @@ const LEFT = 210;
 const RIGHT = 70;
 const LINE = 26;
 
+/** Field, class, name, and the place within the line, so that equal ratios do not hide each other. */
 const policies = [
-  ["lru", "lru", "LRU"],
-  ["s3_fifo", "s3fifo", "S3-FIFO"],
-  ["w_tiny_lfu", "tinylfu", "W-TinyLFU"],
-  ["opt", "opt", "OPT (knows the future)"],
+  ["lru", "lru", "LRU", -5],
+  ["s3_fifo", "s3fifo", "S3-FIFO", 0],
+  ["w_tiny_lfu", "tinylfu", "W-TinyLFU", 5],
+  ["opt", "opt", "OPT (knows the future)", 0],
 ];
 
 /** The chart of the cells that have references. */
@@ -20,7 +21,7 @@ export function dots(report) {
   const body = [label(24, 34, "Hit ratio on the reference traces, % (Tandem: default policy, one shard)", "title")];
   let at = 24;
   for (const [name, kind] of [["Tandem", "ours"], ...policies.map(([, kind, name]) => [name, kind])]) {
-    body.push(`<circle class="${kind}" cx="${at + 6}" cy="58" r="${kind === "ours" ? 6 : 4.5}"/>`);
+    body.push(`<circle class="${kind}" cx="${at + 6}" cy="58" r="${kind === "ours" ? 8 : 3.5}"/>`);
     body.push(label(at + 18, 62, name, "quiet"));
     at += 44 + 7 * name.length;
   }
@@ -33,10 +34,10 @@ export function dots(report) {
   cells.forEach((row, index) => {
     const y = top + index * LINE + LINE / 2;
     body.push(label(24, y + 4, row.label));
-    for (const [field, kind] of policies) {
-      body.push(`<circle class="${kind}" cx="${x(row.references[field])}" cy="${y}" r="4.5"/>`);
+    body.push(`<circle class="${row.met ? "ours" : "missed"}" cx="${x(row.ours.median)}" cy="${y}" r="8"/>`);
+    for (const [field, kind, , offset] of policies) {
+      body.push(`<circle class="${kind}" cx="${x(row.references[field])}" cy="${y + offset}" r="3.5"/>`);
     }
-    body.push(`<circle class="${row.met ? "ours" : "missed"}" cx="${x(row.ours.median)}" cy="${y}" r="6"/>`);
     body.push(label(WIDTH - 20, y + 4, row.ours.median.toFixed(2), "strong", "end"));
   });
   const foot = `commit ${report.commit}; the references are plain simulations that count objects`;

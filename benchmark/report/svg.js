@@ -10,6 +10,12 @@ export function label(x, y, text, kind = "text", anchor = "start") {
   return `<text x="${round(x)}" y="${round(y)}" class="${kind}" text-anchor="${anchor}">${escapeXml(text)}</text>`;
 }
 
+/** A figure and, after it, whose it is. */
+export function figure(x, y, text, name) {
+  const rest = `<tspan class="quiet" dx="6">${escapeXml(name)}</tspan>`;
+  return `<text x="${round(x)}" y="${round(y)}" class="strong">${escapeXml(text)}${rest}</text>`;
+}
+
 /** Two digits are finer than any screen. */
 export function round(value) {
   return Number(value.toFixed(2));
@@ -35,13 +41,15 @@ export function svg(width, height, title, body) {
   .ours { fill: #0f766e } .missed { fill: #b45309 } .peer { fill: #98a2b0 } .goal { stroke: #111827; stroke-dasharray: 3 3 }
   .lru { fill: #98a2b0 } .s3fifo { fill: #3b82f6 } .tinylfu { fill: #a855f7 } .opt { fill: none; stroke: #6b7280 }
   text { font: 13px system-ui, -apple-system, "Segoe UI", sans-serif; fill: #1f2937 }
-  .title { font-size: 15px; font-weight: 600 } .quiet { font-size: 12px; fill: #5b6572 } .strong { font-weight: 600 }
+  .title { font-size: 15px; font-weight: 600 } .quiet { font-size: 12px; font-weight: 400; fill: #5b6572 }
+  .strong { font-weight: 600; paint-order: stroke; stroke: #ffffff; stroke-width: 4px }
+  .behind { font-size: 12px; font-weight: 600; fill: #b45309 }
   @media (prefers-color-scheme: dark) {
     .card { fill: #14181d; stroke: #2c333b }
     .grid { stroke: #2a3139 }
     .ours { fill: #2dd4bf } .missed { fill: #f59e0b } .peer { fill: #6b7684 } .goal { stroke: #e5e7eb }
     .lru { fill: #6b7684 } .s3fifo { fill: #60a5fa } .tinylfu { fill: #c084fc } .opt { stroke: #9ca3af }
-    text { fill: #e5e7eb } .quiet { fill: #9aa4b1 }
+    text { fill: #e5e7eb } .quiet { fill: #9aa4b1 } .strong { stroke: #14181d } .behind { fill: #f59e0b }
   }
 </style>
 <rect class="card" x="0.5" y="0.5" width="${width - 1}" height="${Math.ceil(height) - 1}" rx="8"/>

@@ -62,8 +62,6 @@ pub enum Of {
     Ratio,
     /// The median of [`Row::ours`].
     Value,
-    /// The largest round of [`Row::ours`].
-    Worst,
 }
 
 /// Direction of a goal.
@@ -161,7 +159,6 @@ impl Row {
         let figure = match goal.of {
             Of::Ratio => self.ratio.as_ref().map(|ratio| ratio.median),
             Of::Value => Some(self.ours.median),
-            Of::Worst => Some(self.ours.raw.iter().copied().fold(f64::NEG_INFINITY, f64::max)),
         };
         self.goal = Some(goal);
         self.met = figure.map(|figure| match goal.bound {
@@ -169,11 +166,6 @@ impl Row {
             Bound::AtMost => figure <= goal.value,
         });
         self
-    }
-
-    /// No round may exceed `value`.
-    pub fn never_above(self, value: f64) -> Self {
-        self.judged(Goal { of: Of::Worst, bound: Bound::AtMost, value })
     }
 
     /// Takes every round over the round before as the noise: for rows without a peer. Does nothing for one round.
