@@ -7,5 +7,5 @@
 export const sizes = {
   smoke: { mode: "smoke", rounds: 2, entries: 20_000, seconds: 0.02, processes: 2, requests: 20_000 },
   normal: { mode: "normal", rounds: 9, entries: 1_000_000, seconds: 0.3, processes: 3, requests: 200_000 },
-  full: { mode: "full", rounds: 9, entries: 1_000_000, seconds: 0.5, processes: 9, requests: 300_000 },
+  full: { mode: "full", rounds: 9, entries: 1_000_000, seconds: 0.5, processes: 9, requests: 200_000 },
 };
