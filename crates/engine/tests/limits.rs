@@ -218,3 +218,31 @@ fn a_huge_bound_costs_nothing_until_it_is_used() {
     // More than any machine can map: refused, not aborted.
     assert!(matches!(huge(1 << 46), Ok(_) | Err(Error::OutOfMemory { .. })));
 }
+
+/// Hits in percent of a loop over twice as many keys as fit, once it has gone round often enough.
+fn hits_of_a_loop(cache: &Cache, keys: u32) -> u32 {
+    let mut hits = 0;
+    for round in 0..8 {
+        for number in 0..keys {
+            let key = format!("key:{number:012}");
+            if cache.read(key.as_bytes(), ReadMode::Use, |_| ()).is_some() {
+                hits += u32::from(round >= 4);
+            } else {
+                let value = NewValue { kind: Kind::Text, codec: 0, bytes: &[b'x'; 100] };
+                cache.set(key.as_bytes(), value, &WriteOptions::default()).unwrap();
+            }
+        }
+    }
+    hits / (keys / 25)
+}
+
+#[test]
+fn a_loop_longer_than_the_cache_hits_under_either_bound() {
+    let by_entries = Options { max_bytes: 64 << 20, max_entries: Some(10_000), seed: Some(1), ..Options::default() };
+    let hits = hits_of_a_loop(&Cache::new(by_entries).unwrap(), 20_000);
+    assert!(hits >= 40, "by entries: {hits} %");
+    // Bytes are freed by the segment: what stays in the main queue must stay there all the same.
+    let by_bytes = Options { max_bytes: 10_000 * 150, seed: Some(1), ..Options::default() };
+    let hits = hits_of_a_loop(&Cache::new(by_bytes).unwrap(), 20_000);
+    assert!(hits >= 35, "by bytes: {hits} %");
+}
