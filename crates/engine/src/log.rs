@@ -10,8 +10,8 @@
 
 use std::sync::Arc;
 
-use crate::memory::{NONE, Purpose, Segment, Segments};
-use crate::record::{Draft, Record, field, flag};
+use crate::memory::{NONE, Purpose, Segment, Segments, prefetch};
+use crate::record::{Draft, Record, field, flag, round_up};
 use crate::shard::Effects;
 
 /// Number of queues a log has room for.
@@ -114,7 +114,7 @@ impl Log {
     /// Bytes `raw` takes in the log.
     #[inline(always)]
     pub(crate) fn rounded(&self, raw: u32) -> u32 {
-        raw.next_multiple_of(self.segments.granule())
+        round_up(raw, self.segments.granule())
     }
 
     /// Bytes the record takes in the log.
@@ -176,6 +176,10 @@ impl Log {
         // SAFETY: `claim` gave `bytes` unused bytes; the draft's slices are the caller's.
         let record = unsafe { draft.write(self.segments.pointer(address), version, now_ms) };
         self.enter(address, record);
+        // The next record goes behind it, where nobody has been for long.
+        for line in 0..4 {
+            prefetch(record.0.wrapping_add(bytes as usize + 64 * line));
+        }
         address
     }
 
@@ -287,6 +291,14 @@ impl Log {
             entry.start += self.bytes_of(record);
         }
         None
+    }
+
+    /// What lies behind the record at `address` in the same segment: a record, dead or alive, or a filler.
+    #[inline(always)]
+    pub(crate) fn behind(&self, address: u32) -> Option<u32> {
+        let segment = self.segments.segment_of(address);
+        let at = self.segments.offset_of(address) + self.bytes_of(self.record(address));
+        (at < self.segment(segment).end).then(|| self.segments.address(segment, at))
     }
 
     /// The next younger live record of the same queue.

@@ -55,6 +55,13 @@ const USES_SHIFT: u32 = 28;
 const USES_MASK: u32 = 0b11 << USES_SHIFT;
 const DEAD: u32 = 1 << 30;
 
+/// `bytes` rounded up to `granule`, a power of two: no division.
+#[inline(always)]
+pub(crate) fn round_up(bytes: u32, granule: u32) -> u32 {
+    debug_assert!(granule.is_power_of_two());
+    (bytes + granule - 1) & !(granule - 1)
+}
+
 /// Most uses a record remembers.
 pub(crate) const MAX_USES: u32 = 3;
 
@@ -418,7 +425,7 @@ impl Record {
         } else {
             self.body_offset() as u32 + self.key_len() as u32 + 8
         };
-        raw.next_multiple_of(granule)
+        round_up(raw, granule)
     }
 
     /// Copies the record to `at` with one optional field more. The reference to a large value moves with it.

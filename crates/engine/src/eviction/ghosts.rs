@@ -1,5 +1,7 @@
 //! Keys that were evicted a short while ago: fingerprints with the time of their eviction.
 
+use crate::memory::prefetch;
+
 /// Slots of a bucket: one cache line.
 const SLOTS: usize = 16;
 /// The unit of time: what was evicted, in parts of what the cache holds. After as much as the cache holds went, so much
@@ -31,6 +33,14 @@ impl Ghosts {
 
     fn bucket(&self, hash: u64) -> usize {
         (hash >> 30) as usize & (self.buckets.len() - 1)
+    }
+
+    /// Fetches the line that remembering or forgetting the key will touch.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self, hash: u64) {
+        if !self.buckets.is_empty() {
+            prefetch(self.buckets[self.bucket(hash)].as_ptr().cast());
+        }
     }
 
     fn age(&self, slot: u32) -> u64 {

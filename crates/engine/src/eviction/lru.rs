@@ -81,6 +81,8 @@ impl Eviction for Lru {
         false
     }
 
+    fn prefetch(&self, _hash: u64) {}
+
     fn queue_for(&mut self, _hash: u64, _log: &Log) -> usize {
         0
     }

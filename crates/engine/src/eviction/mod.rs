@@ -31,6 +31,8 @@ pub(crate) trait Eviction {
     fn order_is_log_order(&self) -> bool;
     /// Queue for a key that is not there. Asked once per insert.
     fn queue_for(&mut self, hash: u64, log: &Log) -> usize;
+    /// Fetches what the policy will look at when the key of this hash comes or goes.
+    fn prefetch(&self, hash: u64);
     /// A record was appended for a key that was not there.
     fn inserted(&mut self, log: &mut Log, address: u32);
     /// A record was used: read, or overwritten in place.
@@ -81,6 +83,10 @@ impl Eviction for Policy {
     #[inline(always)]
     fn order_is_log_order(&self) -> bool {
         each!(self, policy => policy.order_is_log_order())
+    }
+    #[inline(always)]
+    fn prefetch(&self, hash: u64) {
+        each!(self, policy => policy.prefetch(hash));
     }
     #[inline(always)]
     fn queue_for(&mut self, hash: u64, log: &Log) -> usize {

@@ -188,6 +188,11 @@ impl Eviction for S3Fifo {
         true
     }
 
+    #[inline(always)]
+    fn prefetch(&self, hash: u64) {
+        self.ghosts.prefetch(hash);
+    }
+
     fn queue_for(&mut self, hash: u64, log: &Log) -> usize {
         let entries = entries(log);
         if self.is_filling(entries) {

@@ -167,6 +167,12 @@ impl Index {
         probe(&self.pages, self.directory.get(self.directory_slot(hash)), hash, is_match)
     }
 
+    /// Fetches the cache line that a search for `hash` begins with.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self, hash: u64) {
+        prefetch_bucket(&self.pages, self.directory.get(self.directory_slot(hash)), hash);
+    }
+
     /// Where the entry of this very address is.
     pub(crate) fn position_of(&self, hash: u64, address: u32) -> Option<Position> {
         self.find(hash, |found| found == address).map(|(_, position)| position)

@@ -237,7 +237,15 @@ impl Segments {
 
     /// Gives free segments back to the system until `bytes` are available beyond the reserve (or none is left).
     /// Returns whether they are.
+    #[inline]
     pub(crate) fn shed(&self, bytes: u64, keep_reserve: bool) -> bool {
+        // Nearly always there is room, even with the whole reserve kept; that takes no lock.
+        let spare = if keep_reserve { self.reserve_bytes } else { 0 };
+        let wanted = self.budget.used().saturating_add(bytes).saturating_add(spare);
+        wanted <= self.budget.max() || self.shed_free(bytes, keep_reserve)
+    }
+
+    fn shed_free(&self, bytes: u64, keep_reserve: bool) -> bool {
         let mut state = self.state.lock();
         loop {
             let free = state.free.len() as u64;

@@ -44,7 +44,6 @@ impl Shard {
         while !self.shared.segments.shed(0, false) && self.has_buried() {
             self.bury_some(effects);
         }
-        self.update_load();
         Ok(())
     }
 

@@ -295,11 +295,12 @@ impl Shard {
         if record.has_flag(flag::LARGE) {
             effects.drop_large(record.take_large());
         }
+        let cost = record.cost();
         self.log.kill(address);
+        self.recount((1, cost), (0, 0));
         if self.protect == address {
             self.protect = NONE;
         }
-        self.update_load();
     }
 
     /// Adds a record to the byte counters.
@@ -307,12 +308,6 @@ impl Shard {
         self.counters.key_bytes += record.key_len() as u64;
         self.counters.value_bytes += record.value_len() as u64;
         self.counters.raw_value_bytes += read::raw_value_len(record);
-        if self.shared.options.max_cost.is_some() {
-            self.shared.cost.fetch_add(record.cost(), Ordering::Relaxed);
-        }
-        if self.shared.options.max_entries.is_some() {
-            self.shared.entries.fetch_add(1, Ordering::Relaxed);
-        }
     }
 
     /// Takes a record out of the byte counters.
@@ -320,11 +315,23 @@ impl Shard {
         self.counters.key_bytes -= record.key_len() as u64;
         self.counters.value_bytes -= record.value_len() as u64;
         self.counters.raw_value_bytes -= read::raw_value_len(record);
-        if self.shared.options.max_cost.is_some() {
-            self.shared.cost.fetch_sub(record.cost(), Ordering::Relaxed);
-        }
+    }
+
+    /// Makes what the whole cache counts of this shard `to` instead of `from`: entries and cost.
+    #[inline(always)]
+    fn recount(&self, from: (u64, u64), to: (u64, u64)) {
+        let adjust = |total: &AtomicU64, from: u64, to: u64| {
+            if to > from {
+                total.fetch_add(to - from, Ordering::Relaxed);
+            } else if to < from {
+                total.fetch_sub(from - to, Ordering::Relaxed);
+            }
+        };
         if self.shared.options.max_entries.is_some() {
-            self.shared.entries.fetch_sub(1, Ordering::Relaxed);
+            adjust(&self.shared.entries, from.0, to.0);
+        }
+        if self.shared.options.max_cost.is_some() {
+            adjust(&self.shared.cost, from.1, to.1);
         }
     }
 

@@ -4,7 +4,7 @@ use super::{Effects, Removal, Shard, Step};
 use crate::error::Result;
 use crate::eviction::{Eviction, Verdict};
 use crate::log::{Bound, Compaction, QUEUES};
-use crate::memory::{NONE, Purpose};
+use crate::memory::{NONE, Purpose, prefetch};
 use crate::record::field;
 
 /// Records moved by one step of compaction.
@@ -66,7 +66,6 @@ impl Shard {
         self.begin_write();
         if self.has_buried() {
             self.bury_some(effects);
-            self.update_load();
             return true;
         }
         if (self.log.compaction.is_some() || self.is_worth_compacting()) && self.compact(effects) {
@@ -112,7 +111,6 @@ impl Shard {
     /// Gives back what a shard without entries still holds: the ends of its queues, pages of its index, ghosts.
     fn give_empty(&mut self) -> bool {
         let freed = (0..QUEUES).filter(|&queue| self.log.give_empty_newest(queue)).count() > 0;
-        self.update_load();
         if self.index.len() == 0 && self.index.has_grown() && self.renew_index().is_ok() {
             self.policy.cleared();
             self.charge_tables();
@@ -162,7 +160,21 @@ impl Shard {
         }
     }
 
+    /// Fetches what the next eviction will touch, and the head of the record of the one after: evictions go through a queue
+    /// in order, and nothing else has looked at what lies there for long.
+    fn prefetch_behind(&self, address: u32) {
+        let Some(next) = self.log.behind(address) else { return };
+        let record = self.log.record(next);
+        prefetch(record.0.wrapping_add(self.log.bytes_of(record) as usize));
+        if !record.is_filler() && !record.is_dead() {
+            let hash = self.hash_of(next);
+            self.index.prefetch(hash);
+            self.policy.prefetch(hash);
+        }
+    }
+
     fn evict(&mut self, address: u32, effects: &mut Effects) {
+        self.prefetch_behind(address);
         let hash = self.hash_of(address);
         let position = self.index.position_of(hash, address).expect("a live record is in the index");
         let record = self.log.record(address);
@@ -173,6 +185,7 @@ impl Shard {
 
     /// Moves a live record to the end of `segment`, which has the room.
     fn relocate(&mut self, from: u32, segment: u32) {
+        self.prefetch_behind(from);
         let hash = self.hash_of(from);
         let position = self.index.position_of(hash, from).expect("a live record is in the index");
         let to = self.log.relocate(from, segment);

@@ -66,6 +66,7 @@ impl Shard {
     pub(crate) fn end_write(&mut self) {
         if self.writing {
             self.writing = false;
+            self.update_load();
             self.publish_view();
             let sequence = self.view.sequence.load(Ordering::Relaxed);
             self.view.sequence.store(sequence.wrapping_add(1), Ordering::Release);

@@ -58,6 +58,7 @@ impl Shard {
     /// evictions.
     pub(crate) fn write(&mut self, write: &Write<'_>, effects: &mut Effects) -> Result<Step<Written>> {
         self.begin_write();
+        self.policy.prefetch(write.hash);
         let current = self.lookup(write.hash, write.key, effects);
         let version = current.map(|address| self.log.record(address).version());
         if !write.options.condition.holds(version) {
@@ -87,10 +88,8 @@ impl Shard {
         } else {
             self.insert(&draft, write.hash, version, now, effects);
         }
-        self.release_reserved();
         self.counters.sets += 1;
         self.counters.compressed += u64::from(draft.flags & flag::LZ4 != 0);
-        self.update_load();
         self.overtake(write.key, Overtaking::Stored, effects);
         Ok(Step::Done(Written::Stored { version, replaced }))
     }
@@ -233,15 +232,10 @@ impl Shard {
         done
     }
 
-    /// Ends [`Shard::reserve`]: by now what was written is counted itself.
+    /// Gives back what [`Shard::reserve`] has set aside for a write that does not come to pass.
     pub(super) fn release_reserved(&mut self) {
-        let (entries, cost) = std::mem::take(&mut self.reserved);
-        if entries > 0 {
-            self.shared.entries.fetch_sub(entries, Ordering::Relaxed);
-        }
-        if cost > 0 {
-            self.shared.cost.fetch_sub(cost, Ordering::Relaxed);
-        }
+        let reserved = std::mem::take(&mut self.reserved);
+        self.recount(reserved, (0, 0));
     }
 
     fn protected(&self) -> Option<Record> {
@@ -253,6 +247,9 @@ impl Shard {
     }
 
     fn insert(&mut self, draft: &Draft<'_>, hash: u64, version: u64, now: u64, effects: &mut Effects) {
+        // What was set aside is the record's own from here on.
+        let reserved = std::mem::take(&mut self.reserved);
+        self.recount(reserved, (1, draft.cost));
         let address = self.log.append(self.target_queue, draft, version, now);
         self.index.insert(hash, address);
         self.policy.inserted(&mut self.log, address);
@@ -267,6 +264,8 @@ impl Shard {
         let old = self.log.record(current);
         self.publish(ChangeKind::Replaced, old, version, effects);
         self.uncount(old);
+        let (entries, cost) = std::mem::take(&mut self.reserved);
+        self.recount((1 + entries, old.cost() + cost), (1, draft.cost));
         if old.has_flag(flag::LARGE) {
             effects.drop_large(old.clone_large());
         }
@@ -419,7 +418,6 @@ impl Shard {
         self.log.kill(current);
         self.note_deadline(address, self.shared.now_ms());
         self.publish(ChangeKind::ExpiryChanged, copy, version, effects);
-        self.update_load();
         Ok(Step::Done(true))
     }
 
