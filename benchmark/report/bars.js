@@ -6,7 +6,7 @@ const WIDTH = 760;
 const LEFT = 24;
 const BAR = 14;
 /** Room right of the longest bar for its figure and name. */
-const ROOM = 230;
+const ROOM = 300;
 
 /** The chart of a report as SVG. A row that misses its goal is drawn in another colour. */
 export function bars(report) {
