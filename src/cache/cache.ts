@@ -148,7 +148,9 @@ export class Cache<V = unknown> {
 
   /** `get` for each key, in order. */
   getMany(keys: Iterable<Key>): (V | undefined)[] {
-    return Array.from(keys, (key) => this.get(key));
+    const values: (V | undefined)[] = [];
+    for (const key of keys) values.push(this.get(key));
+    return values;
   }
 
   /** The value with version, expiry and cost. No use. */

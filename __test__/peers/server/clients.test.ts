@@ -107,6 +107,7 @@ describeWithPeer("redis-cli", "redis-cli", () => {
     expect(await cli(protocol, "-n", "3", "get", "greeting")).toBe("\n");
     expect(await cli(protocol, "info", "keyspace")).toContain("# Keyspace");
     expect(await cli(protocol, "command", "docs", "get")).toContain("Get the value of a key");
+    expect(await cli(protocol, "command", "docs")).toMatch(/Ping the server.*Get the value of a key/s);
   });
 
   test("its scan finds every key", async () => {
