@@ -121,9 +121,9 @@ impl Eviction for Lru {
         if candidate == NONE { Verdict::Nothing } else { Verdict::Evict(candidate) }
     }
 
-    fn cleared(&mut self) -> Option<GhostTable> {
+    fn cleared(&mut self) -> Vec<GhostTable> {
         *self = Self::new();
-        None
+        Vec::new()
     }
 
     fn bytes(&self) -> u64 {

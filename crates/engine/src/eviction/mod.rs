@@ -45,9 +45,9 @@ pub(crate) trait Eviction {
     fn removing(&mut self, log: &mut Log, address: u32, hash: u64, evicted: bool);
     /// The next candidate when `bound` is to be met. Never evicts `protect`.
     fn victim(&mut self, log: &mut Log, bound: Bound, protect: u32) -> Verdict;
-    /// Everything went. Hands over the table it needs no more, for the caller to drop in a step of its own.
-    fn cleared(&mut self) -> Option<GhostTable>;
-    /// Heap bytes of the policy's own tables.
+    /// Everything went. Hands over the tables it needs no more, for the caller to free in steps of his own.
+    fn cleared(&mut self) -> Vec<GhostTable>;
+    /// Bytes charged for the policy's own tables.
     fn bytes(&self) -> u64;
 }
 
@@ -116,7 +116,7 @@ impl Eviction for Policy {
     fn victim(&mut self, log: &mut Log, bound: Bound, protect: u32) -> Verdict {
         each!(self, policy => policy.victim(log, bound, protect))
     }
-    fn cleared(&mut self) -> Option<GhostTable> {
+    fn cleared(&mut self) -> Vec<GhostTable> {
         each!(self, policy => policy.cleared())
     }
     fn bytes(&self) -> u64 {

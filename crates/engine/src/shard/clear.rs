@@ -61,7 +61,11 @@ impl Shard {
 
     /// Gives some of what was cleared back; true while there is more.
     pub(crate) fn bury_some(&mut self, effects: &mut Effects) -> bool {
-        if self.old_tables.pop().is_some() {
+        if let Some(table) = self.old_tables.last_mut() {
+            if table.free_some() {
+                self.old_tables.pop();
+            }
+            self.charge_tables();
             return true;
         }
         if let Some(index) = self.old_indexes.last_mut() {

@@ -386,9 +386,10 @@ impl Shard {
         }
     }
 
-    /// Charges the directory and the policy's tables as they are now.
+    /// Charges the directory and the tables of the policy as they are now.
     fn charge_tables(&mut self) {
-        let bytes = self.index.directory_bytes() + self.policy.bytes();
+        let old: u64 = self.old_tables.iter().map(GhostTable::bytes).sum();
+        let bytes = self.index.directory_bytes() + self.policy.bytes() + old;
         if bytes > self.charged {
             self.shared.budget.charge(bytes - self.charged);
         } else {

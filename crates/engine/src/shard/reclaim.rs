@@ -112,7 +112,7 @@ impl Shard {
     fn give_empty(&mut self) -> bool {
         let freed = (0..QUEUES).filter(|&queue| self.log.give_empty_newest(queue)).count() > 0;
         if self.index.len() == 0 && self.index.has_grown() && self.renew_index().is_ok() {
-            self.policy.cleared();
+            self.old_tables.extend(self.policy.cleared());
             self.charge_tables();
             return true;
         }
