@@ -9,8 +9,8 @@ use crate::shard::Effects;
 
 /// Free segments given back to the system in one step, at about 10 microseconds each.
 const SHED_A_STEP: usize = 8;
-/// Evictions in one step of shrinking.
-const SHRINK_STEPS: u32 = 64;
+/// Evictions (or moves of compaction) in one step of shrinking.
+const SHRINK_STEPS: u32 = 128;
 
 impl Cache {
     /// One small step (tens of microseconds) of background work: expiry, freeing after [`Cache::clear`], shrinking,

@@ -134,7 +134,7 @@ impl Cache {
             Segments::table_bytes(options.max_bytes / u64::from(segment_bytes)) + (shards * size_of::<Padded>()) as u64;
         budget.charge(fixed_bytes);
         // Relocation needs a segment in hand; shards seldom need theirs at the same moment.
-        let reserve = 1 + shards as u32 / 4;
+        let reserve = 2 + shards as u32 / 4;
         let segments = Arc::new(Segments::new(region, segment_bytes, reserve, Arc::clone(&budget))?);
         let pages = Arc::new(Pages::new((region / 8 / 4096) as usize + shards * 4, Arc::clone(&budget))?);
         let seed = options.seed.unwrap_or_else(random_seed);

@@ -14,7 +14,7 @@ use crate::value::{Condition, Expiry, Found, Kind, LargeValue, NewValue, WriteOp
 /// gives up.
 const RELIEF_ATTEMPTS: u32 = 8;
 /// Most steps of one shard giving way, each about the cost of an eviction.
-const RELIEF_STEPS: u32 = 2048;
+const RELIEF_STEPS: u32 = 1024;
 
 impl Cache {
     /// Stores a value. Pre-empts an upsert in flight on the key. Compression and the copy of a large value happen
@@ -157,8 +157,9 @@ impl Cache {
             let mut effects = Effects::default();
             let mut shard = self.lock(hash);
             shard.insist = attempts >= RELIEF_ATTEMPTS || failures > 0;
+            shard.was_relieved = attempts > 0;
             let outcome = step(&mut shard, &mut effects);
-            shard.insist = false;
+            (shard.insist, shard.was_relieved) = (false, false);
             drop(shard);
             self.settle_with(effects, value);
             let bound = match outcome? {

@@ -208,6 +208,13 @@ impl Segments {
         self.free_count.store(state.free.len() as u64, Ordering::Relaxed);
     }
 
+    /// Bytes missing for the reserve and one more segment.
+    #[inline(always)]
+    pub(crate) fn shortage(&self) -> u64 {
+        let wanted = self.reserve_bytes + u64::from(self.segment_bytes);
+        wanted.saturating_sub(self.budget.available() + self.free_bytes())
+    }
+
     /// Whether the bound holds.
     pub(crate) fn used_fits(&self) -> bool {
         self.budget.used() <= self.budget.max()

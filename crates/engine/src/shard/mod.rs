@@ -174,6 +174,8 @@ pub(crate) struct Shard {
     writing: bool,
     /// Set while other shards have nothing to give: evict here, below the share or not.
     pub(crate) insist: bool,
+    /// Set while a write goes on for which another shard has given way already.
+    pub(crate) was_relieved: bool,
     /// Entries and cost that the write in progress has set aside for itself.
     reserved: (u64, u64),
     /// Number of evictions from which on compaction is considered again.
@@ -210,6 +212,7 @@ impl Shard {
             view: Arc::default(),
             writing: false,
             insist: false,
+            was_relieved: false,
             reserved: (0, 0),
             next_compaction: 0,
             runs_in_vain: 0,

@@ -8,7 +8,11 @@ use crate::memory::{NONE, Purpose, prefetch};
 use crate::record::field;
 
 /// Records moved by one step of compaction.
-const MOVES_A_STEP: u32 = 64;
+const MOVES_A_STEP: u32 = 32;
+/// Steps that one write may take to keep pace, and in need of a segment before it turns to the reserve; a step of
+/// compaction counts as many as it may move records.
+const PACE_STEPS: u32 = 4;
+const STEPS_BEFORE_RESERVE: u32 = 1024;
 /// Percent of the log that may be dead before compaction goes before eviction. In exact `lru` records die
 /// everywhere, so compaction pays from a higher share on.
 const DEAD_PERCENT_IN_LOG_ORDER: u64 = 8;
@@ -39,11 +43,15 @@ impl Shard {
     /// Makes sure that `bytes` can be appended to `queue`.
     pub(super) fn ensure_space(&mut self, queue: usize, bytes: u32, effects: &mut Effects) -> Result<Step<()>> {
         self.runs_in_vain = 0;
+        let mut steps = 0;
         loop {
             if self.log.has_room(queue, bytes) {
                 return Ok(Step::Done(()));
             }
-            if self.log.open(queue, Purpose::Append) {
+            // Whoever has worked enough for one write may dip into the reserve; those to come fill it up again.
+            let is_tired = steps >= STEPS_BEFORE_RESERVE || self.was_relieved;
+            let purpose = if is_tired { Purpose::Relocate } else { Purpose::Append };
+            if self.log.open(queue, purpose) {
                 return Ok(Step::Done(()));
             }
             if effects.returning >= u64::from(self.shared.segments.segment_bytes()) {
@@ -56,6 +64,30 @@ impl Shard {
                 // Nothing left to give: the reserve is for this, too.
                 let opened = self.log.open(queue, Purpose::Relocate);
                 return Ok(if opened { Step::Done(()) } else { Step::Full(Bound::Bytes) });
+            }
+            steps += self.weight_of_step();
+        }
+    }
+
+    /// What the step of [`Shard::reclaim`] just taken counts.
+    fn weight_of_step(&self) -> u32 {
+        if self.log.compaction.is_some() { MOVES_A_STEP } else { 1 }
+    }
+
+    /// After a write of `bytes`: where no segment is left for the next one that will need it, gives up as much as was
+    /// written, so that no write has to win a whole segment at once.
+    pub(super) fn keep_pace(&mut self, bytes: u32, effects: &mut Effects) {
+        let shortage = self.shared.segments.shortage();
+        if shortage == 0 || self.should_defer(Bound::Bytes) {
+            return;
+        }
+        // Twice as much while the reserve is to be filled up.
+        let reserve_is_low = shortage > u64::from(self.shared.segments.segment_bytes());
+        let goal = self.log.live_bytes().saturating_sub(u64::from(bytes) << u32::from(reserve_is_low));
+        self.runs_in_vain = 0;
+        for _ in 0..PACE_STEPS {
+            if !self.reclaim(Bound::Bytes, effects) || self.log.compaction.is_some() || self.log.live_bytes() <= goal {
+                break;
             }
         }
     }
@@ -95,15 +127,17 @@ impl Shard {
 
     fn give_bytes(&mut self, steps: u32, effects: &mut Effects) -> bool {
         let (used, free) = (self.shared.budget.used(), self.shared.segments.free_bytes());
-        for step in 0..steps {
+        let mut taken = 0;
+        while taken < steps {
             let has_returned =
                 effects.returning > 0 || self.shared.budget.used() < used || self.shared.segments.free_bytes() > free;
             if has_returned {
                 return true;
             }
             if !self.reclaim(Bound::Bytes, effects) {
-                return step > 0;
+                return taken > 0;
             }
+            taken += self.weight_of_step();
         }
         true
     }

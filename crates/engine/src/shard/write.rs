@@ -40,7 +40,7 @@ pub(crate) enum Step<T> {
 }
 
 /// Most steps a write takes to bring the cache back under its byte bound; what is left is for the next one.
-const EXCESS_STEPS: u32 = 8192;
+const EXCESS_STEPS: u32 = 1024;
 
 impl Condition {
     pub(crate) fn holds(self, current: Option<u64>) -> bool {
@@ -83,10 +83,15 @@ impl Shard {
         }
         let version = self.next_version();
         let replaced = current != NONE;
-        if replaced {
-            self.overwrite(current, &draft, write.hash, version, now, effects);
+        let address = if replaced {
+            self.overwrite(current, &draft, write.hash, version, now, effects)
         } else {
-            self.insert(&draft, write.hash, version, now, effects);
+            self.insert(&draft, write.hash, version, now, effects)
+        };
+        if address != current {
+            self.protect = address;
+            self.keep_pace(self.log.rounded(draft.bytes()), effects);
+            self.protect = NONE;
         }
         self.counters.sets += 1;
         self.counters.compressed += u64::from(draft.flags & flag::LZ4 != 0);
@@ -246,7 +251,7 @@ impl Shard {
         self.protected().is_some_and(|record| self.log.bytes_of(record) >= self.log.rounded(draft.bytes()))
     }
 
-    fn insert(&mut self, draft: &Draft<'_>, hash: u64, version: u64, now: u64, effects: &mut Effects) {
+    fn insert(&mut self, draft: &Draft<'_>, hash: u64, version: u64, now: u64, effects: &mut Effects) -> u32 {
         // What was set aside is the record's own from here on.
         let reserved = std::mem::take(&mut self.reserved);
         self.recount(reserved, (1, draft.cost));
@@ -257,10 +262,19 @@ impl Shard {
         self.count(record);
         self.note_deadline(address, now);
         self.publish(ChangeKind::Added, record, version, effects);
+        address
     }
 
-    /// Replaces the record at `current`, in place where the new one is not larger.
-    fn overwrite(&mut self, current: u32, draft: &Draft<'_>, hash: u64, version: u64, now: u64, effects: &mut Effects) {
+    /// Replaces the record at `current`, in place where the new one is not larger. Returns where it is now.
+    fn overwrite(
+        &mut self,
+        current: u32,
+        draft: &Draft<'_>,
+        hash: u64,
+        version: u64,
+        now: u64,
+        effects: &mut Effects,
+    ) -> u32 {
         let old = self.log.record(current);
         self.publish(ChangeKind::Replaced, old, version, effects);
         self.uncount(old);
@@ -285,6 +299,7 @@ impl Shard {
         };
         self.count(self.log.record(address));
         self.note_deadline(address, now);
+        address
     }
 
     fn overwrite_in_place(&mut self, address: u32, draft: &Draft<'_>, version: u64, now: u64) {
