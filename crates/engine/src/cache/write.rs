@@ -13,8 +13,9 @@ use crate::value::{Condition, Expiry, Found, Kind, LargeValue, NewValue, WriteOp
 /// How often a write asks other shards to give way before it takes from its own, and how often in vain before it
 /// gives up.
 const RELIEF_ATTEMPTS: u32 = 8;
-/// Most steps of one shard giving way, each about the cost of an eviction.
-const RELIEF_STEPS: u32 = 1024;
+/// Most steps of one shard giving way, each about the cost of an eviction: a part of a segment. The writer then takes
+/// from the reserve, if there is one.
+const RELIEF_STEPS: u32 = 256;
 
 impl Cache {
     /// Stores a value. Pre-empts an upsert in flight on the key. Compression and the copy of a large value happen

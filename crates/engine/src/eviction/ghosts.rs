@@ -41,7 +41,7 @@ impl GhostTable {
 
     /// The bucket of a hash, if it is paid for. Takes the low half of the hash: the high bits are the shard's.
     fn bucket(&self, hash: u64) -> Option<*mut [u32; SLOTS]> {
-        let at = (u64::from(hash as u32) * self.buckets as u64 >> 32) as usize;
+        let at = ((u64::from(hash as u32) * self.buckets as u64) >> 32) as usize;
         let is_there = (self.freed..self.paid).contains(&(at * BUCKET_BYTES));
         // SAFETY: inside the region, which is aligned to pages.
         is_there.then(|| unsafe { self.region.base().cast::<[u32; SLOTS]>().add(at) })
@@ -151,7 +151,7 @@ impl Ghosts {
             self.older = None;
         }
         let buckets = buckets_for(entries);
-        let fits = |table: &GhostTable| table.buckets >= buckets && table.buckets / 4 <= buckets;
+        let fits = |table: &GhostTable| table.buckets >= buckets && table.buckets / 2 <= buckets;
         if self.older.is_none() && !self.table.as_ref().is_some_and(fits) {
             let Some(mut table) = GhostTable::reserve(buckets + buckets / 4) else { return };
             table.paid = std::mem::take(&mut self.saved).min(whole_pages(table.size()));
@@ -264,7 +264,7 @@ mod tests {
                 before = ghosts.bytes();
             }
             let needed = buckets_for(entries) * BUCKET_BYTES;
-            assert!((needed..=4 * needed + PAGE_BYTES).contains(&(before as usize)), "{entries} entries: {before}");
+            assert!((needed..=2 * needed + PAGE_BYTES).contains(&(before as usize)), "{entries} entries: {before}");
         }
     }
 
