@@ -49,6 +49,10 @@ pub(crate) struct S3Fifo {
     full_entries: u64,
     /// What was bounded then.
     bound: Bound,
+    /// Amount in the measure of `bound` before the first record went to make room for what is written next.
+    full: u64,
+    /// Whether a record was inserted since `full` was noted.
+    is_refilled: bool,
     /// Unproven records since the last one that was let into main.
     unproven: u32,
     /// Records kept since the last eviction.
@@ -80,6 +84,8 @@ impl S3Fifo {
             small_share: MIN_SMALL_SHARE,
             full_entries: u64::MAX,
             bound: Bound::Entries,
+            full: 0,
+            is_refilled: true,
             unproven: 0,
             kept: 0,
         }
@@ -144,8 +150,11 @@ impl S3Fifo {
 
     fn next(&mut self, log: &mut Log, bound: Bound, protect: u32) -> Verdict {
         let entries = entries(log);
-        let small = log.queues[SMALL].amount(bound);
-        let target = (total(log, bound) as f64 * self.small_share).max(1.0) as u64;
+        // Bytes are freed by the segment, for many inserts to come. Those enter the small queue, so what was freed is
+        // counted as its own already: else main would have to give, and be filled up again with unproven records.
+        let freed = self.full.saturating_sub(total(log, bound));
+        let small = log.queues[SMALL].amount(bound) + freed;
+        let target = (self.full as f64 * self.small_share).max(1.0) as u64;
         // Main may be all used: rather than go round it, take from the small queue.
         let first = if small >= target || self.kept >= KEPT_IN_A_ROW { SMALL } else { MAIN };
         for queue in [first, SMALL + MAIN - first] {
@@ -199,7 +208,9 @@ impl Eviction for S3Fifo {
         }
     }
 
+    #[inline(always)]
     fn inserted(&mut self, log: &mut Log, _address: u32) {
+        self.is_refilled = true;
         let entries = entries(log);
         if self.is_filling(entries) {
             self.ghosts.save_for(entries);
@@ -230,6 +241,9 @@ impl Eviction for S3Fifo {
     }
 
     fn victim(&mut self, log: &mut Log, bound: Bound, protect: u32) -> Verdict {
+        if self.is_refilled || bound != self.bound {
+            (self.full, self.is_refilled) = (total(log, bound), false);
+        }
         (self.full_entries, self.bound) = (entries(log), bound);
         let verdict = self.next(log, bound, protect);
         self.kept = if matches!(verdict, Verdict::Move { .. }) { self.kept + 1 } else { 0 };
