@@ -11,11 +11,15 @@
 //! are read unaligned. A first byte whose low half is [`FILLER`] marks unused bytes: the upper 24 bits of its
 //! first four bytes are their number.
 
+mod racing;
+
 use std::ptr::{copy_nonoverlapping, read_unaligned, write_unaligned};
 
 use crate::memory::LargeBytes;
 use crate::value::{Kind, LargeValue};
 use std::sync::Arc;
+
+pub(crate) use racing::RacingRecord;
 
 /// Bytes before the optional fields.
 pub(crate) const HEADER_BYTES: u32 = 16;
@@ -64,6 +68,20 @@ pub(crate) fn round_up(bytes: u32, granule: u32) -> u32 {
 
 /// Most uses a record remembers.
 pub(crate) const MAX_USES: u32 = 3;
+
+/// The kind in the low half of a record's first byte.
+#[inline(always)]
+fn kind_of(first: u8) -> Kind {
+    match first & 0x0f {
+        1 => Kind::Text,
+        2 => Kind::Bytes,
+        3 => Kind::Integer,
+        4 => Kind::Coded,
+        6 => Kind::Hash,
+        7 => Kind::Set,
+        _ => Kind::Wire,
+    }
+}
 
 /// A pointer to a record in the log. Valid while the shard lock is held and the record is not moved or freed;
 /// every method relies on that.
@@ -179,18 +197,9 @@ impl Record {
         self.first() & flag != 0
     }
 
-    /// Kind bits and flags as they are stored.
     #[inline(always)]
     pub(crate) fn kind(self) -> Kind {
-        match self.first() & 0x0f {
-            1 => Kind::Text,
-            2 => Kind::Bytes,
-            3 => Kind::Integer,
-            4 => Kind::Coded,
-            6 => Kind::Hash,
-            7 => Kind::Set,
-            _ => Kind::Wire,
-        }
+        kind_of(self.first())
     }
 
     #[inline(always)]
@@ -262,7 +271,7 @@ impl Record {
     #[inline(always)]
     fn field_pointer(self, bit: u8) -> *mut u64 {
         let before = (self.fields() & (bit - 1)).count_ones();
-        // SAFETY: the field is there; a reader without the lock may have seen it go, but never leaves the region.
+        // SAFETY: the field is there.
         unsafe { self.0.add((HEADER_BYTES + 8 * before) as usize).cast() }
     }
 
@@ -294,27 +303,6 @@ impl Record {
         }
         // SAFETY: see the type.
         unsafe { std::slice::from_raw_parts(self.0.add(self.body_offset()), self.key_len()) }
-    }
-
-    /// Whether the key is `key`; for readers without the lock, so a long key, which they cannot follow, is none.
-    #[inline(always)]
-    pub(crate) fn key_equals(self, key: &[u8]) -> bool {
-        // SAFETY: see the type; the caller has checked that the key lies inside the region.
-        !self.has_flag(flag::LONG_KEY)
-            && unsafe { std::slice::from_raw_parts(self.0.add(self.body_offset()), key.len()) == key }
-    }
-
-    /// Bytes up to the end of an inline key.
-    #[inline(always)]
-    pub(crate) fn least_bytes(self) -> u32 {
-        (self.body_offset() + self.key_len()) as u32
-    }
-
-    /// Where an inline value begins.
-    #[inline(always)]
-    pub(crate) fn inline_value_pointer(self) -> *const u8 {
-        // SAFETY: see the type.
-        unsafe { self.0.add(self.body_offset() + self.key_len()) }
     }
 
     /// The stored value inside the record; not for large values.

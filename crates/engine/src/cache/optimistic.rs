@@ -4,8 +4,8 @@ use std::mem::MaybeUninit;
 
 use super::Cache;
 use crate::index::{page_in_view, probe};
-use crate::record::{MAX_USES, Record, field, flag};
-use crate::shard::{View, describe};
+use crate::record::{MAX_USES, RacingRecord, field, flag};
+use crate::shard::View;
 use crate::value::{Found, ReadMode};
 
 /// Values up to this go through a buffer on the stack; longer ones take the lock.
@@ -68,38 +68,41 @@ impl Cache {
         let glimpse = view.glimpse().ok_or(())?;
         // SAFETY: the view belongs to an index of this cache.
         let page = unsafe { page_in_view(glimpse.directory, glimpse.depth, skip_bits, hash) };
-        let found = probe(&self.shared.pages, page, hash, |address| {
-            let record = Record(segments.pointer(address));
-            // A header lies inside the region wherever an address points; what it says may reach out of it.
-            // A long key lies outside the log: where one may match, only the lock can tell.
-            record.key_len() == key.len()
-                && (record.has_flag(flag::LONG_KEY)
-                    || (segments.is_inside(address, record.least_bytes()) && record.key_equals(key)))
+        let mut matching = None;
+        probe(&self.shared.pages, page, hash, |address| {
+            // SAFETY: addresses of records are multiples of the granule, and wherever one points by now, a header
+            // lies inside the log, which stays mapped; so do the bytes that `is_inside` says yes to, and the log ends
+            // at a multiple of the granule.
+            let (record, matches) = unsafe {
+                let record = RacingRecord::load(segments.pointer(address));
+                // A long key lies outside the log: where one may match, only the lock can tell.
+                let matches = record.key_len() == key.len()
+                    && (record.has_flag(flag::LONG_KEY)
+                        || (segments.is_inside(address, record.bytes_with_key()) && record.key_equals(key)));
+                (record, matches)
+            };
+            if matches {
+                matching = Some((address, record));
+            }
+            matches
         });
-        let Some((address, _)) = found else {
+        let Some((address, record)) = matching else {
             return if view.is_unchanged(glimpse) { Ok(None) } else { Err(()) };
         };
-        let record = Record(segments.pointer(address));
-        if record.has_flag(flag::LARGE | flag::LONG_KEY | flag::LZ4) || record.has_field(field::IDLE) {
+        if record.has_flag(flag::LARGE | flag::LONG_KEY | flag::LZ4)
+            || record.has_field(field::IDLE)
+            || record.value_len() > STACK_BYTES
+            || !segments.is_inside(address, record.bytes_with_value())
+        {
             return Err(());
         }
-        let length = record.value_len();
-        if length > STACK_BYTES || !segments.is_inside(address, record.bytes(1)) {
+        // SAFETY: as above.
+        let (bytes, described) = unsafe { (record.copy_value(buffer), record.describe()) };
+        let has_expired = described.expires_at.is_some_and(|at| at <= self.shared.now_ms());
+        if has_expired || !view.is_unchanged(glimpse) {
             return Err(());
         }
-        let value = record.inline_value_pointer();
-        // SAFETY: the source lies inside the region, the length fits the buffer.
-        let bytes = unsafe {
-            std::ptr::copy_nonoverlapping(value, buffer.as_mut_ptr().cast::<u8>(), length);
-            std::slice::from_raw_parts(buffer.as_ptr().cast::<u8>(), length)
-        };
-        let uses = record.uses();
-        let now = if record.can_expire() { self.shared.now_ms() } else { 0 };
-        let described = describe(record, || now);
-        if !view.is_unchanged(glimpse) || described.expires_at.is_some_and(|at| at <= now) {
-            return Err(());
-        }
-        Ok(Some(Copied { record: described, bytes, uses }))
+        Ok(Some(Copied { record: described, bytes, uses: record.uses() }))
     }
 
     /// Marks a use, unless somebody holds the lock: then this one is not counted.

@@ -20,17 +20,50 @@ impl Bucket {
     /// Bit mask of the slots with this tag.
     #[inline(always)]
     pub(super) fn matching(&self, tag: u8) -> u32 {
+        // SAFETY: a reference is a bucket.
+        unsafe { Self::matching_at(self, tag) }
+    }
+
+    /// [`Bucket::matching`] for a bucket that another thread may be changing: each byte is loaded once, and no
+    /// reference is made.
+    ///
+    /// # Safety
+    /// `bucket` is aligned and mapped.
+    #[inline(always)]
+    pub(super) unsafe fn matching_at(bucket: *const Self, tag: u8) -> u32 {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: SSE2 is part of x86-64; the 16 bytes read are the first 16 of the 64 of this bucket.
         unsafe {
-            use std::arch::x86_64::{_mm_cmpeq_epi8, _mm_load_si128, _mm_movemask_epi8, _mm_set1_epi8};
-            let tags = _mm_load_si128(std::ptr::from_ref(self).cast());
+            use std::arch::x86_64::{__m128i, _mm_cmpeq_epi8, _mm_movemask_epi8, _mm_set1_epi8};
+            let tags = bucket.cast::<__m128i>().read_volatile();
             _mm_movemask_epi8(_mm_cmpeq_epi8(tags, _mm_set1_epi8(tag.cast_signed()))).cast_unsigned() & 0xfff
         }
         #[cfg(not(target_arch = "x86_64"))]
         {
-            self.tags.iter().enumerate().fold(0, |mask, (slot, &found)| mask | u32::from(found == tag) << slot)
+            // SAFETY: the caller says so.
+            let tags = unsafe { (&raw const (*bucket).tags).read_volatile() };
+            tags.iter().enumerate().fold(0, |mask, (slot, &found)| mask | u32::from(found == tag) << slot)
         }
+    }
+
+    /// The address in `slot`, loaded once.
+    ///
+    /// # Safety
+    /// As for [`Bucket::matching_at`], and `slot` is below [`SLOTS`].
+    #[inline(always)]
+    pub(super) unsafe fn address_at(bucket: *const Self, slot: usize) -> u32 {
+        // SAFETY: the caller says so.
+        unsafe { (&raw const (*bucket).addresses).cast::<u32>().add(slot).read_volatile() }
+    }
+
+    /// Whether a search ends with this bucket, loaded once.
+    ///
+    /// # Safety
+    /// As for [`Bucket::matching_at`].
+    #[inline(always)]
+    pub(super) unsafe fn is_last_at(bucket: *const Self) -> bool {
+        // SAFETY: the caller says so.
+        unsafe { (&raw const (*bucket).overflow).read_volatile() == 0 }
     }
 
     #[inline(always)]

@@ -64,18 +64,20 @@ pub(crate) fn probe(
     let (tag, home) = (tag_of(hash), home_of(hash));
     let mut at = home;
     loop {
-        // SAFETY: a page of this cache; buckets are plain bytes, any content is valid.
-        let bucket = unsafe { &*bucket_of(pages, page, at) };
-        let mut mask = bucket.matching(tag);
+        let bucket = bucket_of(pages, page, at);
+        // SAFETY: a page of this cache, which stays mapped; any content is valid.
+        let mut mask = unsafe { Bucket::matching_at(bucket, tag) };
         while mask != 0 {
             let slot = mask.trailing_zeros() as usize;
-            let address = bucket.addresses[slot];
+            // SAFETY: as above; the mask has a bit for each slot.
+            let address = unsafe { Bucket::address_at(bucket, slot) };
             if is_match(address) {
                 return Some((address, Position { page, bucket: at as u16, slot: slot as u16, home: home as u16 }));
             }
             mask &= mask - 1;
         }
-        if bucket.overflow == 0 {
+        // SAFETY: as above.
+        if unsafe { Bucket::is_last_at(bucket) } {
             return None;
         }
         at = (at + 1) & (BUCKETS - 1);

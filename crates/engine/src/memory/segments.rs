@@ -12,10 +12,6 @@ use crate::error::{Error, Result};
 /// "No segment" and "no record".
 pub(crate) const NONE: u32 = u32::MAX;
 
-/// Address space behind the last segment. A reader without the lock checks a record's lengths and then reads them again;
-/// should they change in between, header, key and value still end in here.
-const READ_SLACK: usize = 128 << 10;
-
 /// What a segment is wanted for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
@@ -93,7 +89,7 @@ impl Segments {
             granule_shift += 1;
         }
         Ok(Self {
-            region: Region::reserve(bytes + READ_SLACK)?,
+            region: Region::reserve(bytes)?,
             table: Region::reserve(count as usize * size_of::<Segment>())?,
             count: count as u32,
             budget,
@@ -123,7 +119,7 @@ impl Segments {
 
     /// Address space in bytes: the largest bound a resize can set.
     pub(crate) fn region_bytes(&self) -> u64 {
-        (self.region.len() - READ_SLACK) as u64
+        self.region.len() as u64
     }
 
     /// Heap bytes of the pool's own bookkeeping for `segments` segments.
@@ -163,7 +159,7 @@ impl Segments {
     /// Whether `bytes` from `address` on lie inside the region.
     #[inline(always)]
     pub(crate) fn is_inside(&self, address: u32, bytes: u32) -> bool {
-        ((address as usize) << self.granule_shift) + bytes as usize <= self.region.len() - READ_SLACK
+        ((address as usize) << self.granule_shift) + bytes as usize <= self.region.len()
     }
 
     /// Bookkeeping of `segment`. Only the shard that took the segment may use it, under its lock.

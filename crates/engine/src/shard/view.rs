@@ -5,8 +5,8 @@
 //! being overwritten, moved or freed while it looks: whatever it reads then is bounded (segments, pages and
 //! directories stay mapped as long as the cache lives, lengths are checked before they are used) and thrown away.
 //!
-//! Boehm, "Can seqlocks get along with programming language memory models?", MSPC 2012. The payload is copied with
-//! plain loads, as every practical sequence lock does; nothing is decided on it before the sequence was checked.
+//! Boehm, "Can seqlocks get along with programming language memory models?", MSPC 2012. How the payload is loaded:
+//! [`RacingRecord`](crate::record::RacingRecord).
 
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering, fence};
 
