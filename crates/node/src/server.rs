@@ -77,6 +77,7 @@ impl NativeServer {
             limits,
             // The caretaker of this process does it already.
             maintain: false,
+            ..ServerOptions::default()
         };
         let server = Server::start(Arc::clone(&handle.engine), options).map_err(|error| {
             let code = match error {

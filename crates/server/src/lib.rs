@@ -19,10 +19,12 @@ mod event_loop;
 mod glob;
 mod options;
 mod output;
+mod password;
 mod server;
 mod shared;
 
 pub use command::docs::markdown as commands_markdown;
 pub use glob::matches as glob_matches;
-pub use options::{ClientLimits, ServerOptions};
+pub use options::{ClientLimits, ServerOptions, TextFraming};
+pub use password::Password;
 pub use server::{Server, ServerStats, StartError};

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use tandem_wire::Limits;
 
+use crate::password::Password;
+
 /// Descriptors that are kept for everything that is not a client: listener, epoll, files, the rest of the process.
 const RESERVED_DESCRIPTORS: u64 = 64;
 /// Default for [`ClientLimits::clients`] where descriptors allow it, as in Redis.
@@ -13,14 +15,24 @@ const DEFAULT_CLIENTS: u64 = 10_000;
 /// Options of a server.
 #[derive(Debug, Clone)]
 pub struct ServerOptions {
-    /// Address to listen on.
+    /// Address to listen on. One that other machines can reach needs a password.
     pub bind: IpAddr,
     /// Port to listen on; 0 takes a free one.
     pub port: u16,
     /// Event loops, each with a thread of its own; 1 to 256.
     pub threads: usize,
+    /// What a client must say by `AUTH` before anything else; `None`: whoever can connect may do everything.
+    pub password: Option<Password>,
     /// What clients may cost.
     pub limits: ClientLimits,
+    /// How long a transaction or a script may run; past it, it is undone.
+    pub transaction_budget: Duration,
+    /// Whether scripts may be run.
+    pub scripts: bool,
+    /// Memory of the scripts of one loop, in bytes.
+    pub script_memory: usize,
+    /// What one request of the text protocol is.
+    pub text_framing: TextFraming,
     /// Whether the first loop does the cache's background work ([`tandem_engine::Cache::maintain`]); false where
     /// somebody else does it already.
     pub maintain: bool,
@@ -32,10 +44,24 @@ impl Default for ServerOptions {
             bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
             port: 7379,
             threads: 1,
+            password: None,
             limits: ClientLimits::default(),
+            transaction_budget: Duration::from_millis(50),
+            scripts: true,
+            script_memory: 16 << 20,
+            text_framing: TextFraming::Line,
             maintain: true,
         }
     }
+}
+
+/// What one request of the text protocol is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TextFraming {
+    /// A line; a carriage return at its end does not belong to it.
+    Line,
+    /// What one read delivers.
+    Message,
 }
 
 /// What clients may cost. Every figure is per connection unless it says otherwise.
@@ -45,6 +71,8 @@ pub struct ClientLimits {
     pub clients: usize,
     /// Size of a request and of its parts.
     pub request: Limits,
+    /// Size of a request in bytes as long as the client has not said the password.
+    pub unauthenticated_bytes: usize,
     /// Replies not yet taken by the peer, in bytes, above which no further request of it is run.
     pub reply_pause_bytes: usize,
     /// Replies not yet taken by the peer, in bytes, above which the connection is cut.
@@ -53,6 +81,10 @@ pub struct ClientLimits {
     pub stalled_reader: Duration,
     /// Buffers of all clients together, in bytes, above which new clients are refused.
     pub buffer_bytes: usize,
+    /// How long a client may be silent before its connection is closed; `None`: for ever.
+    pub idle: Option<Duration>,
+    /// The same for a client of the text protocol.
+    pub text_idle: Option<Duration>,
     /// How long to wait for the peer's close after our own.
     pub linger: Duration,
 }
@@ -62,10 +94,13 @@ impl Default for ClientLimits {
         Self {
             clients: default_clients(),
             request: Limits::default(),
+            unauthenticated_bytes: 64 << 10,
             reply_pause_bytes: 16 << 20,
             reply_bytes: 512 << 20,
             stalled_reader: Duration::from_secs(30),
             buffer_bytes: 1 << 30,
+            idle: None,
+            text_idle: Some(Duration::from_secs(60)),
             linger: Duration::from_secs(1),
         }
     }

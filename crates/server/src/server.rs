@@ -103,6 +103,14 @@ impl Server {
         if options.limits.clients == 0 {
             return Err(StartError::BadOption { option: "maxClients", reason: "0 is not allowed; at least 1".into() });
         }
+        if options.password.is_none() && !options.bind.to_canonical().is_loopback() {
+            let reason = format!(
+                "{} can be reached from other machines, and there is no password; set one, or use a loopback address \
+                 such as 127.0.0.1",
+                options.bind
+            );
+            return Err(StartError::BadOption { option: "bind", reason });
+        }
         // A value that the cache takes must reach it, together with its key.
         let largest = cache.options().max_value_bytes as usize;
         let request = &mut options.limits.request;

@@ -3,10 +3,12 @@
 mod support;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use support::{encode, encode_parts, start, start_with};
-use tandem_server::{ClientLimits, Server, ServerOptions, StartError};
+use tandem_engine::{Cache, Options};
+use tandem_server::{ClientLimits, Password, Server, ServerOptions, StartError};
 use tandem_wire::Limits;
 
 /// Waits until `condition` holds; fails after ten seconds.
@@ -366,4 +368,25 @@ fn many_connections_come_and_go() {
     }
     wait_until("all are gone", || running.server.stats().clients == 0 && running.server.stats().accepted == 2_000);
     assert_eq!(running.server.stats().buffer_bytes, 0);
+}
+
+#[test]
+fn an_address_that_others_can_reach_needs_a_password() {
+    let start = |bind: &str, password: Option<&[u8]>| {
+        let cache = Arc::new(Cache::new(Options { max_bytes: 64 << 20, ..Options::default() }).unwrap());
+        let password = password.map(|word| Password::new(word).unwrap());
+        Server::start(
+            cache,
+            ServerOptions { bind: bind.parse().unwrap(), port: 0, password, ..ServerOptions::default() },
+        )
+    };
+    for bind in ["0.0.0.0", "::", "::ffff:0.0.0.0", "192.0.2.1"] {
+        let error = start(bind, None).err().unwrap();
+        assert!(matches!(error, StartError::BadOption { option: "bind", .. }), "{bind}: {error}");
+        assert!(error.to_string().contains("there is no password"), "{error}");
+    }
+    for bind in ["127.0.0.1", "127.1.2.3", "::ffff:127.0.0.1"] {
+        assert!(start(bind, None).is_ok(), "{bind}");
+    }
+    assert!(start("0.0.0.0", Some(b"secret")).is_ok());
 }
