@@ -11,14 +11,12 @@ mod keys;
 mod keyspace;
 mod lookup;
 mod parse;
-mod refusal;
+pub(crate) mod refusal;
 mod server;
 mod strings;
 mod update;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
-pub(crate) use lookup::find;
+pub(crate) use lookup::{Entry, find};
 use tandem_engine::Cache;
 use tandem_wire::{Args, reply};
 
@@ -30,7 +28,7 @@ use crate::shared::Shared;
 /// What a command works with.
 pub(crate) struct Context<'a> {
     pub client: &'a mut Client,
-    /// Where the reply goes: exactly one for each command.
+    /// Where the reply goes: exactly one for each command, unless the client wants none.
     pub output: &'a mut Output,
     pub keys: &'a mut KeySpace,
     pub server: &'a Shared,
@@ -179,56 +177,33 @@ pub(crate) struct Command {
 }
 
 impl Command {
-    fn accepts(&self, arguments: usize) -> bool {
+    /// Whether so many arguments, the name included, are allowed.
+    pub fn accepts(&self, arguments: usize) -> bool {
         let arguments = arguments as i64;
         if self.arity >= 0 { arguments == self.arity } else { arguments >= -self.arity }
     }
 }
 
+/// A family of commands, as the documentation shows it.
+pub(crate) struct Family {
+    pub title: &'static str,
+    pub commands: &'static [Command],
+}
+
 /// Every family; the order is that of the documentation.
-pub(crate) const FAMILIES: [&[Command]; 7] = [
-    connection::COMMANDS,
-    strings::COMMANDS,
-    update::COMMANDS,
-    keys::COMMANDS,
-    expiry::COMMANDS,
-    keyspace::COMMANDS,
-    server::COMMANDS,
+pub(crate) const FAMILIES: &[Family] = &[
+    Family { title: "Connection", commands: connection::COMMANDS },
+    Family { title: "Strings", commands: strings::COMMANDS },
+    Family { title: "Strings, read and changed in one step", commands: update::COMMANDS },
+    Family { title: "Keys", commands: keys::COMMANDS },
+    Family { title: "Expiry", commands: expiry::COMMANDS },
+    Family { title: "Keyspace", commands: keyspace::COMMANDS },
+    Family { title: "Server", commands: server::COMMANDS },
 ];
 
 /// Every command, without subcommands.
 pub(crate) fn all() -> impl Iterator<Item = &'static Command> {
-    FAMILIES.iter().flat_map(|family| family.iter())
-}
-
-/// Runs one request of `command`; `None` if there is no such command. A panic in it ends the request with an error, not the process or the connection.
-#[inline]
-pub(crate) fn run_guarded(context: &mut Context<'_>, command: Option<&Command>, args: Args<'_>) {
-    let mark = context.output.mark();
-    if catch_unwind(AssertUnwindSafe(|| dispatch(context, command, args))).is_err() {
-        context.output.rewind(mark);
-        context.error("ERR internal error: this request failed, others are not affected");
-    }
-}
-
-/// Checks the arguments, finds the subcommand and runs it.
-#[inline]
-fn dispatch(context: &mut Context<'_>, command: Option<&Command>, args: Args<'_>) {
-    let Some(command) = command else { return refusal::unknown_command(context, args) };
-    if !command.accepts(args.len()) {
-        return refusal::wrong_arity(context, &[command]);
-    }
-    if command.subcommands.is_empty() || args.len() == 1 {
-        return (command.run)(context, args);
-    }
-    let Some(subcommand) = command.subcommands.iter().find(|one| args[1].eq_ignore_ascii_case(one.name.as_bytes()))
-    else {
-        return refusal::unknown_subcommand(context, command, args);
-    };
-    if !subcommand.accepts(args.len()) {
-        return refusal::wrong_arity(context, &[command, subcommand]);
-    }
-    (subcommand.run)(context, args);
+    FAMILIES.iter().flat_map(|family| family.commands)
 }
 
 #[cfg(test)]

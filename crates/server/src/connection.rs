@@ -17,7 +17,7 @@ use crate::command::Context;
 use crate::output::Output;
 use crate::shared::{Counters, Shared};
 
-pub(crate) use client::Client;
+pub(crate) use client::{Client, Special};
 use requests::Stop;
 pub(crate) use workspace::{READ_AHEAD, Workspace};
 

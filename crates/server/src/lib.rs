@@ -4,7 +4,7 @@
 //!  Server ── starts N event loops, one thread each; loop 0 also accepts and spreads connections evenly
 //!    └─ EventLoop (epoll)      readable ─> Connection: one read, every complete request, one write
 //!         ├─ RequestParser     requests as slices of the read buffer
-//!         ├─ command::dispatch table lookup, then one function per command, straight onto the engine
+//!         ├─ dispatch           table lookup, then one function per command, straight onto the engine
 //!         └─ Output            replies; large values by reference, sent with gathered writes
 //! ```
 //!
@@ -15,6 +15,7 @@ mod census;
 mod command;
 mod connection;
 mod database;
+mod dispatch;
 mod event_loop;
 mod glob;
 mod options;

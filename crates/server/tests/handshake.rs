@@ -78,6 +78,21 @@ fn names_of_clients() {
 }
 
 #[test]
+fn replies_can_be_turned_off() {
+    let running = start();
+    let mut client = running.connect();
+    client.send(b"CLIENT REPLY SKIP\r\nPING\r\nECHO 1\r\n");
+    client.receive(b"$1\r\n1\r\n");
+    client.send(b"CLIENT REPLY SKIP\r\nCLIENT REPLY SKIP\r\nNOSUCH\r\nECHO 2\r\n");
+    client.receive(b"$1\r\n2\r\n");
+    client.send(b"CLIENT REPLY OFF\r\nSET k v\r\nCLIENT REPLY SKIP\r\nGET k\r\nNOSUCH\r\nCLIENT REPLY ON\r\nGET k\r\n");
+    client.receive(b"+OK\r\n$1\r\nv\r\n");
+    client.send(b"CLIENT REPLY SKIP\r\nCLIENT REPLY ON\r\nGET k\r\n");
+    client.receive(b"+OK\r\n$1\r\nv\r\n");
+    client.expect(&[("CLIENT REPLY maybe", "-ERR syntax error\r\n")]);
+}
+
+#[test]
 fn authentication_without_a_password() {
     let running = start();
     running.connect().expect(&[

@@ -6,6 +6,7 @@ use tandem_wire::number::parse_i64;
 use tandem_wire::{Args, Protocol, reply};
 
 use super::{Category, Command, Context, Flag, Group, Keys, info, refusal};
+use crate::connection::Special;
 use crate::database::DATABASES;
 
 /// What the commands of this family have in common.
@@ -121,6 +122,15 @@ const CLIENT: &[Command] = &[
         ..CLIENT_BASE
     },
     Command {
+        name: "reply",
+        syntax: "CLIENT REPLY ON | OFF | SKIP",
+        summary: "Instruct the server whether to reply to commands",
+        since: "3.2.0",
+        arity: 3,
+        run: client_reply,
+        ..CLIENT_BASE
+    },
+    Command {
         name: "setinfo",
         syntax: "CLIENT SETINFO LIB-NAME libname | LIB-VER libver",
         summary: "Set information specific to the client or connection",
@@ -197,7 +207,7 @@ fn hello(context: &mut Context<'_>, args: Args<'_>) {
         }
     }
     if let Some(name) = name {
-        context.client.name = name.into();
+        context.client.session().name = name.into();
     }
     context.client.protocol = protocol;
 
@@ -253,15 +263,30 @@ fn client_setname(context: &mut Context<'_>, args: Args<'_>) {
     if !is_name(&args[2]) {
         return context.error(BAD_NAME);
     }
-    context.client.name = args[2].into();
+    context.client.session().name = args[2].into();
     context.ok();
 }
 
 fn client_getname(context: &mut Context<'_>, _args: Args<'_>) {
-    if context.client.name.is_empty() {
+    if context.client.name().is_empty() {
         return context.null();
     }
-    reply::bulk(context.output.bytes(), &context.client.name);
+    reply::bulk(context.output.bytes(), context.client.name());
+}
+
+fn client_reply(context: &mut Context<'_>, args: Args<'_>) {
+    let special = &mut context.client.special;
+    match args[2].to_ascii_lowercase().as_slice() {
+        b"on" => {
+            special.take(Special::REPLY_OFF);
+            special.take(Special::SKIP);
+            context.ok();
+        }
+        b"off" => special.insert(Special::REPLY_OFF),
+        b"skip" if !special.contains(Special::REPLY_OFF) => special.insert(Special::SKIP_NEXT),
+        b"skip" => {}
+        _ => context.error(refusal::SYNTAX),
+    }
 }
 
 /// Clients say at the start which library they are. Nothing shows it, so nothing keeps it.

@@ -1,10 +1,6 @@
 //! The command reference, made from the table.
 
-use super::{Command, FAMILIES};
-
-/// Titles of the families, in the order of [`FAMILIES`].
-const TITLES: [&str; FAMILIES.len()] =
-    ["Connection", "Strings", "Strings, read and changed in one step", "Keys", "Expiry", "Keyspace", "Server"];
+use super::{Command, FAMILIES, Family};
 
 /// `docs/commands.md`, as it must be in the repository.
 pub fn markdown() -> String {
@@ -15,9 +11,9 @@ pub fn markdown() -> String {
          in RESP2 and RESP3; every other command gets Redis' `ERR unknown command`. How the few differences come\n\
          about is said in [server.md](server.md).\n",
     );
-    for (title, family) in TITLES.iter().zip(FAMILIES) {
+    for Family { title, commands } in FAMILIES {
         text += &format!("\n## {title}\n\n| command | meaning | cost |\n|---|---|---|\n");
-        for command in family {
+        for command in *commands {
             text += &row(command);
             command.subcommands.iter().for_each(|subcommand| text += &row(subcommand));
         }

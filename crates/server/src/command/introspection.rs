@@ -42,10 +42,10 @@ pub(super) fn docs(context: &mut Context<'_>, args: Args<'_>) {
 /// Finds `name` or `container|subcommand`; returns the full name, too.
 fn find_path(name: &[u8]) -> Option<(&'static Command, String)> {
     let mut parts = name.splitn(2, |&byte| byte == b'|');
-    let command = lookup::find(parts.next()?)?;
-    let Some(rest) = parts.next() else { return Some((command, command.name.into())) };
-    let subcommand = command.subcommands.iter().find(|one| one.name.as_bytes().eq_ignore_ascii_case(rest))?;
-    Some((subcommand, path(command.name, subcommand)))
+    let entry = lookup::find(parts.next()?)?;
+    let Some(rest) = parts.next() else { return Some((&entry.command, entry.command.name.into())) };
+    let subcommand = &entry.subcommand(rest)?.command;
+    Some((subcommand, path(entry.command.name, subcommand)))
 }
 
 fn path(container: &str, subcommand: &Command) -> String {

@@ -5,29 +5,61 @@ use std::sync::LazyLock;
 use super::{Command, all};
 
 /// Slots of the table: a power of two, several times the number of commands.
-const SLOTS: usize = 512;
+const SLOTS: usize = 1024;
+
+/// A command as the table has it.
+pub(crate) struct Entry {
+    pub command: Command,
+    /// Its place among all commands and subcommands, from 0 on without gaps: what is counted for each command is kept
+    /// under it.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the statistics of commands will be kept under it"))]
+    pub number: u16,
+    pub subcommands: Box<[Entry]>,
+}
+
+impl Entry {
+    /// Finds a subcommand by its name in any case.
+    pub fn subcommand(&self, name: &[u8]) -> Option<&Self> {
+        self.subcommands.iter().find(|one| name.eq_ignore_ascii_case(one.command.name.as_bytes()))
+    }
+}
+
+/// All commands in the order of the families, each followed by its subcommands in the numbering.
+static ENTRIES: LazyLock<Box<[Entry]>> = LazyLock::new(|| {
+    let mut next = 0;
+    let mut number = || {
+        next += 1;
+        next - 1
+    };
+    let mut entry = |command: &Command| {
+        let own = number();
+        let nested = |one: &Command| Entry { command: *one, number: number(), subcommands: Box::default() };
+        Entry { command: *command, number: own, subcommands: command.subcommands.iter().map(nested).collect() }
+    };
+    all().map(&mut entry).collect()
+});
 
 /// Open addressing over a hash that ignores case. Built once, never changed.
-static TABLE: LazyLock<[Option<&'static Command>; SLOTS]> = LazyLock::new(|| {
+static TABLE: LazyLock<[Option<&'static Entry>; SLOTS]> = LazyLock::new(|| {
     let mut table = [None; SLOTS];
-    for command in all() {
-        let mut slot = hash(command.name.as_bytes());
+    for entry in &**ENTRIES {
+        let mut slot = hash(entry.command.name.as_bytes());
         while table[slot].is_some() {
             slot = (slot + 1) % SLOTS;
         }
-        table[slot] = Some(command);
+        table[slot] = Some(entry);
     }
     table
 });
 
 /// Finds a command by its name in any case.
 #[inline]
-pub(crate) fn find(name: &[u8]) -> Option<&'static Command> {
+pub(crate) fn find(name: &[u8]) -> Option<&'static Entry> {
     let table = &*TABLE;
     let mut slot = hash(name);
-    while let Some(command) = table[slot] {
-        if command.name.as_bytes().eq_ignore_ascii_case(name) {
-            return Some(command);
+    while let Some(entry) = table[slot] {
+        if entry.command.name.as_bytes().eq_ignore_ascii_case(name) {
+            return Some(entry);
         }
         slot = (slot + 1) % SLOTS;
     }
@@ -50,10 +82,16 @@ mod tests {
     #[test]
     fn every_command_is_found_in_any_case() {
         for command in all() {
-            assert_eq!(find(command.name.as_bytes()).unwrap().name, command.name);
-            assert_eq!(find(command.name.to_uppercase().as_bytes()).unwrap().name, command.name);
+            assert_eq!(find(command.name.as_bytes()).unwrap().command.name, command.name);
+            assert_eq!(find(command.name.to_uppercase().as_bytes()).unwrap().command.name, command.name);
         }
         assert!(all().count() * 4 < SLOTS, "the table is too full to be quick");
+    }
+
+    #[test]
+    fn numbers_have_no_gaps() {
+        let entries = ENTRIES.iter().flat_map(|entry| std::iter::once(entry).chain(&entry.subcommands));
+        assert!(entries.enumerate().all(|(place, entry)| entry.number as usize == place));
     }
 
     #[test]

@@ -5,14 +5,14 @@ use tandem_wire::Args;
 
 use super::{Command, Context};
 
-pub(super) const SYNTAX: &str = "ERR syntax error";
-pub(super) const NOT_INTEGER: &str = "ERR value is not an integer or out of range";
+pub(crate) const SYNTAX: &str = "ERR syntax error";
+pub(crate) const NOT_INTEGER: &str = "ERR value is not an integer or out of range";
 
 /// How much of a refused request is shown.
 const SHOWN_BYTES: usize = 128;
 
 /// The engine refused. Where Redis knows the situation the words are its own; else code and message of the engine.
-pub(super) fn engine(context: &mut Context<'_>, error: &Error) {
+pub(crate) fn engine(context: &mut Context<'_>, error: &Error) {
     match error {
         Error::NotInteger => context.error(NOT_INTEGER),
         Error::Overflow => context.error("ERR increment or decrement would overflow"),
@@ -22,13 +22,13 @@ pub(super) fn engine(context: &mut Context<'_>, error: &Error) {
 }
 
 /// What a command runs whose work is all in its subcommands; its arity demands one, so that nobody gets here.
-pub(super) fn container(context: &mut Context<'_>, _args: Args<'_>) {
+pub(crate) fn container(context: &mut Context<'_>, _args: Args<'_>) {
     context.error(SYNTAX);
 }
 
 /// No command of this name.
 #[cold]
-pub(super) fn unknown_command(context: &mut Context<'_>, args: Args<'_>) {
+pub(crate) fn unknown_command(context: &mut Context<'_>, args: Args<'_>) {
     let name = &args[0];
     // A web page that was tricked into sending a request here must not get a single command through.
     if name.eq_ignore_ascii_case(b"post") || name.eq_ignore_ascii_case(b"host:") {
@@ -52,7 +52,7 @@ pub(super) fn unknown_command(context: &mut Context<'_>, args: Args<'_>) {
 
 /// No subcommand of this name.
 #[cold]
-pub(super) fn unknown_subcommand(context: &mut Context<'_>, command: &Command, args: Args<'_>) {
+pub(crate) fn unknown_subcommand(context: &mut Context<'_>, command: &Command, args: Args<'_>) {
     let container = command.name.to_uppercase();
     let name = shortened(&args[1], SHOWN_BYTES);
     raw_error(context, &[b"ERR unknown subcommand '", name, b"'. Try ", container.as_bytes(), b" HELP."]);
@@ -60,14 +60,14 @@ pub(super) fn unknown_subcommand(context: &mut Context<'_>, command: &Command, a
 
 /// Too few or too many arguments. `path` is the command, and the subcommand if there is one.
 #[cold]
-pub(super) fn wrong_arity(context: &mut Context<'_>, path: &[&Command]) {
+pub(crate) fn wrong_arity(context: &mut Context<'_>, path: &[&Command]) {
     let name = path.iter().map(|command| command.name).collect::<Vec<_>>().join("|");
     context.error(format_args!("ERR wrong number of arguments for '{name}' command"));
 }
 
 /// An error that repeats an argument between two texts; the first begins with the code.
 #[cold]
-pub(super) fn repeating(context: &mut Context<'_>, before: &str, argument: &[u8], after: &str) {
+pub(crate) fn repeating(context: &mut Context<'_>, before: &str, argument: &[u8], after: &str) {
     raw_error(context, &[before.as_bytes(), shortened(argument, usize::MAX), after.as_bytes()]);
 }
 

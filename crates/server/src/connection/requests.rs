@@ -3,7 +3,8 @@
 use tandem_engine::{Cache, Prefetched};
 use tandem_wire::{Args, Limits, Progress, ProtocolError, RequestParser};
 
-use crate::command::{self, Command, Context};
+use crate::command::{self, Command, Context, Entry};
+use crate::dispatch;
 
 /// Requests that are looked at before the first of them is run.
 const BATCH: usize = 16;
@@ -37,7 +38,7 @@ struct Parsed {
     /// Where it lies in the buffer.
     start: usize,
     end: usize,
-    command: Option<&'static Command>,
+    entry: Option<&'static Entry>,
 }
 
 /// Longest input of a connection whose first request is glanced at: a longer one is a pipeline, with batches of its own.
@@ -72,7 +73,7 @@ impl Requests {
         for input in inputs.take(KEYS).filter(|input| input.len() <= GLANCE_BYTES) {
             if let Ok(Progress::Complete { .. }) = self.glance.parse(input, limits) {
                 let args = self.glance.args(input);
-                if args.len() > 1 && command::find(&args[0]).is_some_and(|command| command.keys.first == 1) {
+                if args.len() > 1 && command::find(&args[0]).is_some_and(|entry| entry.command.keys.first == 1) {
                     keys[count] = cache.prefetch(&args[1]);
                     count += 1;
                 }
@@ -93,7 +94,7 @@ impl Requests {
             for (number, one) in batch[..count].iter().enumerate() {
                 let args = self.parsers[number].args(&bytes[one.start..]);
                 if !args.is_empty() {
-                    command::run_guarded(context, one.command, args);
+                    dispatch::run_guarded(context, one.entry, args);
                     ran.commands += 1;
                 }
                 ran.consumed = one.end;
@@ -137,8 +138,8 @@ impl Requests {
             match parser.parse(rest, limits) {
                 Ok(Progress::Complete { consumed }) => {
                     let args = parser.args(rest);
-                    let command = if args.is_empty() { None } else { command::find(&args[0]) };
-                    *parsed = Parsed { start, end: start + consumed, command };
+                    let entry = if args.is_empty() { None } else { command::find(&args[0]) };
+                    *parsed = Parsed { start, end: start + consumed, entry };
                     start += consumed;
                 }
                 Ok(Progress::Incomplete { needed }) => return (count, Some(End::Incomplete(needed))),
@@ -159,9 +160,9 @@ impl Requests {
         let mut keys = [Prefetched::default(); KEYS];
         let mut count = 0;
         for (number, one) in batch.iter().enumerate() {
-            let Some(command) = one.command else { continue };
+            let Some(entry) = one.entry else { continue };
             let args = self.parsers[number].args(&bytes[one.start..]);
-            for key in keys_of(command, args).take(KEYS - count) {
+            for key in keys_of(&entry.command, args).take(KEYS - count) {
                 keys[count] = cache.prefetch(key);
                 count += 1;
             }

@@ -1,0 +1,80 @@
+//! From a parsed request to the function that runs it.
+//!
+//! A request of an ordinary client costs one test of [`Special`] more than the call. Everything rare that may happen to
+//! one (no password yet, no replies wanted, ...) is decided in [`run_special`], away from that path.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use tandem_wire::Args;
+
+use crate::command::{Context, Entry, refusal};
+use crate::connection::Special;
+
+/// Runs one request; `entry` is what the table has for its name. A panic in it ends the request with an error, not the
+/// process or the connection.
+#[inline]
+pub(crate) fn run_guarded(context: &mut Context<'_>, entry: Option<&'static Entry>, args: Args<'_>) {
+    let mark = context.output.mark();
+    let run = || {
+        if context.client.special.is_empty() {
+            run_one(context, entry, args);
+        } else {
+            run_special(context, entry, args);
+        }
+    };
+    if catch_unwind(AssertUnwindSafe(run)).is_err() {
+        context.output.rewind(mark);
+        context.error("ERR internal error: this request failed, others are not affected");
+    }
+}
+
+/// Runs one request whatever state the client is in, and without a guard against panics.
+#[inline]
+pub(crate) fn run_one(context: &mut Context<'_>, entry: Option<&'static Entry>, args: Args<'_>) {
+    if let Some(entry) = resolve(context, entry, args) {
+        (entry.command.run)(context, args);
+    }
+}
+
+/// Finds the subcommand and checks the number of arguments. `None`: the request has been refused.
+#[inline]
+pub(crate) fn resolve(
+    context: &mut Context<'_>,
+    entry: Option<&'static Entry>,
+    args: Args<'_>,
+) -> Option<&'static Entry> {
+    let Some(entry) = entry else {
+        refusal::unknown_command(context, args);
+        return None;
+    };
+    if !entry.command.accepts(args.len()) {
+        refusal::wrong_arity(context, &[&entry.command]);
+        return None;
+    }
+    if entry.subcommands.is_empty() || args.len() == 1 {
+        return Some(entry);
+    }
+    let Some(subcommand) = entry.subcommand(&args[1]) else {
+        refusal::unknown_subcommand(context, &entry.command, args);
+        return None;
+    };
+    if !subcommand.command.accepts(args.len()) {
+        refusal::wrong_arity(context, &[&entry.command, &subcommand.command]);
+        return None;
+    }
+    Some(subcommand)
+}
+
+/// Runs one request of a client in a special state.
+#[cold]
+fn run_special(context: &mut Context<'_>, entry: Option<&'static Entry>, args: Args<'_>) {
+    let mark = context.output.mark();
+    if context.client.special.take(Special::SKIP_NEXT) {
+        context.client.special.insert(Special::SKIP);
+    }
+    run_one(context, entry, args);
+    // Still so after the request: it was not the one that wants replies again.
+    if context.client.special.take(Special::SKIP) || context.client.special.contains(Special::REPLY_OFF) {
+        context.output.rewind(mark);
+    }
+}
