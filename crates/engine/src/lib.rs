@@ -19,6 +19,7 @@ mod error;
 mod events;
 mod eviction;
 pub mod gates;
+mod idle;
 mod index;
 mod log;
 mod memory;
@@ -41,7 +42,9 @@ pub use value::{Condition, Expiry, Found, Kind, LargeValue, NewValue, ReadMode, 
 pub const MAX_KEY_BYTES: usize = 65_535;
 /// Upper limit of `Options::max_value_bytes`: 256 MiB less one byte, the width of the record's length field.
 pub const MAX_VALUE_BYTES: u64 = (1 << 28) - 1;
-/// Longest idle ttl, 24 days: half the range of the 32 bits in which a record keeps its last use.
-pub const MAX_IDLE_TTL_MS: u64 = 1 << 31;
+/// Longest idle ttl: 3,650 days, far below the time that a record's last use can be told from a later one.
+pub const MAX_IDLE_TTL_MS: u64 = 3_650 * 86_400_000;
 /// Smallest `Options::max_bytes`.
 pub const MIN_CACHE_BYTES: u64 = 1 << 20;
+/// Largest `Options::max_bytes`, 32 TiB: what always fits in one piece into the 128 TiB that a process can address.
+pub const MAX_CACHE_BYTES: u64 = 1 << 45;

@@ -79,8 +79,8 @@ impl Options {
     /// [`Error::BadOption`], naming the option, its value and what is allowed.
     pub fn validate(&self) -> Result<()> {
         let bad = |option, reason: String| Err(Error::BadOption { option, reason });
-        if self.max_bytes < crate::MIN_CACHE_BYTES || self.max_bytes > 1 << 46 {
-            return bad("maxBytes", format!("{} is outside 1 MiB to 64 TiB", self.max_bytes));
+        if self.max_bytes < crate::MIN_CACHE_BYTES || self.max_bytes > crate::MAX_CACHE_BYTES {
+            return bad("maxBytes", format!("{} is outside 1 MiB to 32 TiB", self.max_bytes));
         }
         if self.max_entries == Some(0) {
             return bad("maxEntries", "0 is not allowed; at least 1".into());

@@ -15,6 +15,7 @@ mod racing;
 
 use std::ptr::{copy_nonoverlapping, read_unaligned, write_unaligned};
 
+use crate::idle::Idle;
 use crate::memory::LargeBytes;
 use crate::value::{Kind, LargeValue};
 use std::sync::Arc;
@@ -45,7 +46,7 @@ pub(crate) mod field {
     pub(crate) const LINKS: u8 = 0x01;
     /// Absolute expiry in ms since the epoch.
     pub(crate) const EXPIRY: u8 = 0x02;
-    /// Idle ttl in ms (u32) and the last use (low 32 bits of ms since the epoch).
+    /// Idle ttl and last use: [`Idle`].
     pub(crate) const IDLE: u8 = 0x04;
     /// Cost, where it is not 1.
     pub(crate) const COST: u8 = 0x08;
@@ -100,7 +101,7 @@ pub(crate) struct Draft<'a> {
     pub(crate) value_len: u32,
     pub(crate) large: Option<&'a LargeValue>,
     pub(crate) expires_at: Option<u64>,
-    pub(crate) idle_ttl_ms: Option<u32>,
+    pub(crate) idle_ttl_ms: Option<u64>,
     pub(crate) cost: u64,
     pub(crate) links: bool,
 }
@@ -158,7 +159,7 @@ impl Draft<'_> {
                 record.set_field(field::EXPIRY, expires_at);
             }
             if let Some(idle) = self.idle_ttl_ms {
-                record.set_field(field::IDLE, u64::from(idle) << 32 | now_ms & 0xffff_ffff);
+                record.set_field(field::IDLE, Idle::new(idle, now_ms).0);
             }
             if self.cost != 1 {
                 record.set_field(field::COST, self.cost);
@@ -366,9 +367,13 @@ impl Record {
         if self.has_field(field::COST) { self.field(field::COST) } else { 1 }
     }
 
+    fn idle(self) -> Idle {
+        Idle(self.field(field::IDLE))
+    }
+
     /// Idle ttl in ms.
     pub(crate) fn idle_ttl_ms(self) -> Option<u64> {
-        self.has_field(field::IDLE).then(|| self.field(field::IDLE) >> 32)
+        self.has_field(field::IDLE).then(|| self.idle().ttl_ms())
     }
 
     /// Whether the record can expire at all.
@@ -380,14 +385,7 @@ impl Record {
     /// When the record expires, in ms since the epoch: the sooner of its expiry and the end of its idle time.
     pub(crate) fn deadline(self, now_ms: u64) -> Option<u64> {
         let absolute = self.has_field(field::EXPIRY).then(|| self.field(field::EXPIRY)).filter(|&at| at != u64::MAX);
-        let idle = self.has_field(field::IDLE).then(|| {
-            let stored = self.field(field::IDLE);
-            // Only the low half of the last use is kept; idle times are far below its range of 49 days.
-            let since_use = (now_ms as u32).wrapping_sub(stored as u32);
-            // A last use "in the future" means the clock was set back: count from now.
-            let since_use = if since_use > u32::MAX / 2 + (u32::MAX / 4) { 0 } else { since_use };
-            (now_ms - u64::from(since_use).min(now_ms)).saturating_add(stored >> 32)
-        });
+        let idle = self.has_field(field::IDLE).then(|| self.idle().deadline(now_ms));
         match (absolute, idle) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
@@ -396,8 +394,7 @@ impl Record {
 
     /// Restarts the idle time.
     pub(crate) fn restart_idle(self, now_ms: u64) {
-        let stored = self.field(field::IDLE);
-        self.set_field(field::IDLE, stored & !0xffff_ffff | now_ms & 0xffff_ffff);
+        self.set_field(field::IDLE, self.idle().used_at(now_ms).0);
     }
 
     /// Bytes of the record or filler in the log, rounded up to `granule`.

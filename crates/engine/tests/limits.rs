@@ -1,8 +1,10 @@
 //! What fits and what does not: the golden cases of eviction by cost, legality across shards, sizes at their ends.
 
+use std::sync::Arc;
+
 use tandem_engine::{
-    Cache, Condition, Error, Expiry, Kind, MAX_IDLE_TTL_MS, MAX_KEY_BYTES, MIN_CACHE_BYTES, NewValue, Options,
-    PolicyKind, ReadMode, Transform, WriteOptions, Written,
+    Cache, Clock, Condition, Error, Expiry, Kind, MAX_CACHE_BYTES, MAX_IDLE_TTL_MS, MAX_KEY_BYTES, MIN_CACHE_BYTES,
+    ManualClock, NewValue, Options, PolicyKind, ReadMode, Transform, WriteOptions, Written,
 };
 
 fn lru(max_cost: u64) -> Cache {
@@ -190,7 +192,7 @@ fn options_are_checked() {
         ("shards", |options| options.shards = Some(0)),
         ("shards", |options| options.shards = Some(512)),
         ("maxValueBytes", |options| options.max_value_bytes = 1 << 28),
-        ("idleTtl", |options| options.default_idle_ttl_ms = Some(1 << 32)),
+        ("idleTtl", |options| options.default_idle_ttl_ms = Some(MAX_IDLE_TTL_MS + 1)),
     ];
     for (name, spoil) in cases {
         let mut options = Options::default();
@@ -215,8 +217,31 @@ fn a_huge_bound_costs_nothing_until_it_is_used() {
         assert_eq!(cache.read(&key.to_le_bytes(), ReadMode::Use, |found| found.bytes.len()), Some(key as usize % 333));
     }
     cache.verify().unwrap();
-    // More than any machine can map: refused, not aborted.
-    assert!(matches!(huge(1 << 46), Ok(_) | Err(Error::OutOfMemory { .. })));
+}
+
+/// Four times as much would be more than a process can address.
+#[test]
+#[cfg(target_pointer_width = "64")]
+fn the_largest_bound_can_be_had() {
+    let cache = Cache::new(Options { max_bytes: MAX_CACHE_BYTES, ..Options::default() }).unwrap();
+    set(&cache, "k", 1).unwrap();
+    assert_eq!(cache.read(b"k", ReadMode::Use, |_| ()), Some(()));
+    assert!(matches!(cache.resize(1 << 48), Err(Error::BadOption { option: "maxBytes", .. })));
+    assert!(cache.resize(1 << 40).unwrap());
+}
+
+#[test]
+fn an_idle_entry_stays_dead_however_long_nothing_looked() {
+    const DAY: u64 = 86_400_000;
+    let clock = Arc::new(ManualClock::new(1_700_000_000_000));
+    for days in [1, 38, 45, 50, 90, 400, 4_000] {
+        let cache = Cache::new(Options { clock: clock.clone(), ..Options::default() }).unwrap();
+        let options = WriteOptions { idle_ttl_ms: Some(1_000), ..WriteOptions::default() };
+        cache.set(b"k", text(b"v"), &options).unwrap();
+        clock.set(clock.now_ms() + days * DAY);
+        assert!(!cache.contains(b"k"), "after {days} days");
+        assert_eq!(cache.read(b"k", ReadMode::Use, |_| ()), None, "after {days} days");
+    }
 }
 
 /// Hits in percent of a loop over twice as many keys as fit, once it has gone round often enough.

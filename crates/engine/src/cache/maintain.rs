@@ -38,7 +38,8 @@ impl Cache {
     /// Sets a new bound. Returns true when it holds already; else call [`Cache::maintain`] until it does.
     ///
     /// # Errors
-    /// [`Error::BadOption`] if out of range or beyond four times the bound the cache was created with.
+    /// [`Error::BadOption`] if out of range or beyond the address space that was reserved: four times the bound the
+    /// cache was created with, less where there was not that much.
     pub fn resize(&self, max_bytes: u64) -> Result<bool> {
         self.check_open()?;
         let most = self.shared.segments.region_bytes();

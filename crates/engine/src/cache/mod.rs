@@ -112,8 +112,8 @@ fn segment_bytes(options: &Options, shards: usize) -> u32 {
 }
 
 impl Cache {
-    /// Creates a cache. Address space for four times `max_bytes` is reserved, so that [`Cache::resize`] has room;
-    /// memory is touched only when used.
+    /// Creates a cache. Address space for four times `max_bytes` is reserved, or as much of it as the system has, so
+    /// that [`Cache::resize`] has room; memory is touched only when used.
     ///
     /// # Errors
     /// [`Error::BadOption`], [`Error::OutOfMemory`].
@@ -128,15 +128,20 @@ impl Cache {
                 reason: format!("{shards} shards need maxBytes of at least {least}"),
             });
         }
-        let region = options.max_bytes.saturating_mul(4).max(options.max_bytes);
         let budget = Arc::new(Budget::new(options.max_bytes));
         let fixed_bytes =
             Segments::table_bytes(options.max_bytes / u64::from(segment_bytes)) + (shards * size_of::<Padded>()) as u64;
         budget.charge(fixed_bytes);
         // Relocation needs a segment in hand; shards seldom need theirs at the same moment.
         let reserve = 2 + shards as u32 / 4;
-        let segments = Arc::new(Segments::new(region, segment_bytes, reserve, Arc::clone(&budget))?);
-        let pages = Arc::new(Pages::new((region / 8 / 4096) as usize + shards * 4, Arc::clone(&budget))?);
+        let reserved = |factor| {
+            let region = options.max_bytes.saturating_mul(factor);
+            let pages = Pages::new((region / 8 / 4096) as usize + shards * 4, Arc::clone(&budget))?;
+            Ok((Segments::new(region, segment_bytes, reserve, Arc::clone(&budget))?, pages))
+        };
+        // A very large bound leaves no address space to grow into.
+        let (segments, pages) = reserved(4).or_else(|_: Error| reserved(2)).or_else(|_| reserved(1))?;
+        let (segments, pages) = (Arc::new(segments), Arc::new(pages));
         let seed = options.seed.unwrap_or_else(random_seed);
         let shared = Arc::new(Shared {
             segments,

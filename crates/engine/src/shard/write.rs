@@ -135,7 +135,7 @@ impl Shard {
             value_len: write.value_len,
             large: write.large.as_ref(),
             expires_at,
-            idle_ttl_ms: idle.map(|ms| ms as u32),
+            idle_ttl_ms: idle,
             cost: given.cost.unwrap_or(1),
             links: self.policy.wants_links(),
         };
