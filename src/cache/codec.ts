@@ -2,6 +2,7 @@
 import { Packr, RESET_BUFFER_MODE, REUSE_BUFFER_MODE } from "#msgpackr";
 import { TandemError } from "../errors.js";
 import { calls, type Delivered, type Key, type NativeCache } from "../native.js";
+import { checkShape, refusalOf, refuse } from "./storable.js";
 import { header, holdWindow, Kind, windowBytes } from "./window.js";
 
 /** A codec of your own. All threads that open one named cache must give the same one. */
@@ -54,13 +55,15 @@ const MAX_SHAPES_LENGTH = 200_000;
  */
 class SharedShapeCodec implements ValueCodec {
   readonly id = MSGPACK_ID;
-  readonly #packr: Packr;
+  readonly #packr: Packr & { structures?: { sharedLength?: number } };
   #revision = 0;
   #length = 0;
 
   constructor(cache: NativeCache) {
     this.#packr = new Packr({
-      maxSharedStructures: MAX_SHAPES,
+      // One more than are kept: only below this limit does the encoder ask `shouldShareStructure` about new shapes.
+      maxSharedStructures: MAX_SHAPES + 1,
+      writeFunction: refuse as () => never,
       // Bytes inside an object must outlive the window they are decoded from.
       copyBuffers: true,
       moreTypes: true,
@@ -77,10 +80,21 @@ class SharedShapeCodec implements ValueCodec {
         this.#length = bytes.length;
         return true;
       },
-      shouldShareStructure: (keys: string[]) =>
-        keys.length <= MAX_SHAPE_KEYS &&
-        this.#length + keys.reduce((sum, key) => sum + key.length * 3 + 3, 0) < MAX_SHAPES_LENGTH,
+      shouldShareStructure: (keys: string[]) => {
+        checkShape(keys);
+        return this.#isShared(keys);
+      },
     });
+  }
+
+  /** Whether the shape is kept in the cache, now that it is new. */
+  #isShared(keys: readonly string[]): boolean {
+    const sharedLength = this.#packr.structures?.sharedLength ?? 0;
+    return (
+      sharedLength < MAX_SHAPES &&
+      keys.length <= MAX_SHAPE_KEYS &&
+      this.#length + keys.reduce((sum, key) => sum + key.length * 3 + 3, 0) < MAX_SHAPES_LENGTH
+    );
   }
 
   encode(value: unknown): Uint8Array {
@@ -102,6 +116,8 @@ class SharedShapeCodec implements ValueCodec {
     encoding += 1;
     try {
       return this.#packr.pack(value, mode);
+    } catch (error) {
+      throw refusalOf(value, error) ?? error;
     } finally {
       encoding -= 1;
     }

@@ -162,3 +162,45 @@ test("bytes inside objects and bigints keep their worth", () => {
   expect(back.big).toBe(12n);
   expect(back.huge).toBe(2n ** 100n);
 });
+
+class Late extends Promise<number> {}
+
+test.each([
+  ["a promise", Promise.resolve(1), /Promise\) cannot be stored$/],
+  ["one inside", { rows: [1, { row: Promise.resolve(1) }] }, /Promise\) cannot be stored; it is at \.rows\[1\]\.row$/],
+  ["one of a derived class", [Late.resolve(1)], /Late\) cannot be stored; it is at \[0\]$/],
+  ["a WeakMap", { map: new WeakMap() }, /WeakMap\) .* at \.map$/],
+  ["a WeakRef", [new WeakRef({})], /WeakRef\) .* at \[0\]$/],
+  ["shared memory", { memory: new SharedArrayBuffer(3) }, /SharedArrayBuffer\) .* at \.memory$/],
+  ["a boxed string", { text: new String("s") }, /String\) .* at \.text$/],
+  ["a boxed number", new Number(1), /Number\) cannot be stored$/],
+  ["a boxed symbol", [Object(Symbol("s"))], /Symbol\) .* at \[0\]$/],
+  ["a function inside", { "on-load": () => 1 }, /a function cannot be stored; it is at \["on-load"\]$/],
+  ["a toJSON of a plain object", { toJSON: () => 1 }, /a function cannot be stored; it is at \.toJSON$/],
+  ["a symbol inside", new Map([["a", [Symbol("s")]]]), /a symbol cannot be stored; it is at \.get\("a"\)\[0\]$/],
+  ["a property __proto__", JSON.parse('{"a":{"__proto__":{"x":1}}}'), /property __proto__ cannot .* at \.a$/],
+])("refuses %s, which would come back as something else", (_, value, message) => {
+  const cache = create();
+  cache.set("k", "kept");
+  expect(() => cache.set("k", value)).toThrow(TypeError);
+  expect(() => cache.set("k", value, { cost: 1 })).toThrow(message);
+  expect(cache.get("k")).toBe("kept");
+  cache.set("k", { next: [1] });
+  expect(cache.get("k")).toEqual({ next: [1] });
+});
+
+test("refuses a property __proto__ also when no more shapes are kept", () => {
+  const cache = create();
+  for (let i = 0; i < 300; i += 1) cache.set(`k${i}`, { [`property-${i}`]: i });
+  const wrong = JSON.parse('{"list":[{"__proto__":1}]}');
+  for (const _ of [1, 2]) expect(() => cache.set("k", wrong)).toThrow(/__proto__ .* at \.list\[0\]$/);
+});
+
+test("an object that only looks like a promise by a property is stored", () => {
+  const cache = create();
+  cache.set("k", { constructor: "Promise" });
+  expect(cache.get("k")).toEqual({ constructor: "Promise" });
+  const bare = Object.assign(Object.create(null), { a: [new Date(5), new Set([1])] });
+  cache.set("k", bare);
+  expect(cache.get("k")).toEqual({ a: [new Date(5), new Set([1])] });
+});
