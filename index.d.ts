@@ -20,7 +20,7 @@ export declare class NativeCache {
   stats(): NativeStats
   /** Counters of each shard. */
   shardStats(): Array<NativeStats>
-  /** Number of live entries; 0 when closed. */
+  /** Number of live entries. */
   get size(): number
   /** Deletes `key` if its version is `version`. */
   deleteVersion(key: string | Uint8Array, version: bigint): boolean
@@ -81,7 +81,7 @@ export declare class NativeServer {
  * Readies the binding for this environment and returns the calls of the data path with the `window` they use.
  * `errorFactory` makes a `TandemError` from a code and a message.
  */
-export declare function bind(errorFactory: (code: string, message: string) => Error): object
+export declare function bind(errorFactory: (code: string, message: string) => Error, isInBounds: (array: Uint8Array) => boolean): object
 
 /** Options of a cache, complete and validated by `src/cache/options.ts`. */
 export interface CacheOptions {

@@ -99,5 +99,18 @@ export interface Calls {
   cancel(handle: number, key: Key, ticket: number): number;
 }
 
+const { apply } = Reflect;
+const { at } = Uint8Array.prototype;
+
+/** Whether an array is attached to its buffer and within it: the methods of JavaScript refuse one that is not. */
+function isInBounds(array: Uint8Array): boolean {
+  try {
+    apply(at, array, [0]);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** The calls of this environment. */
-export const calls = native.bind((code, message) => new TandemError(code as ErrorCode, message)) as Calls;
+export const calls = native.bind((code, message) => new TandemError(code as ErrorCode, message), isInBounds) as Calls;

@@ -86,7 +86,7 @@ test.each([
   [["--format", "lirs", "--max-entries", "many"], "tandem: --max-entries must be a whole number; got 'many'\n"],
   [
     ["--format", "lirs", "--max-bytes", "1kb"],
-    'tandem: --max-bytes must be a whole number of bytes from 1048576 to 70368744177664; got "1kb"\n',
+    'tandem: --max-bytes must be a whole number of bytes from 1048576 to 35184372088832; got "1kb"\n',
   ],
   [
     ["--format", "lirs", "--max-entries", "5", "--policy", "fifo"],

@@ -78,8 +78,8 @@ test.each([
   [["--port", "x"], 'tandem: flag --port: "x" is not a whole number from 0 to 65535\n'],
   [["--prot", "1"], "tandem: unknown option '--prot' (Did you mean --port?)\n"],
   [
-    ["--max-memory", "63tb"],
-    /^tandem: max-memory 63tb is more than the memory of this machine or container \(.+gb\)\n$/,
+    ["--max-memory", "31tb"],
+    /^tandem: max-memory 31tb is more than the memory of this machine or container \(.+gb\)\n$/,
   ],
   [["--bind", "0.0.0.0"], /^tandem: option bind: 0\.0\.0\.0 can be reached from other machines.*\n$/],
   [["--config", "/nowhere.toml"], /^tandem: cannot read the configuration file \/nowhere\.toml: ENOENT.*\n$/],

@@ -42,7 +42,7 @@ test("the last close of a name ends its cache", async () => {
   using second = Cache.open("ends", { maxBytes: "2mb" });
   expect(second.get("k")).toBeUndefined();
   expect(second.stats().maxBytes).toBe(2 * 1024 ** 2);
-  expect(first.get("k")).toBeUndefined();
+  expect(() => first.get("k")).toThrow(expect.objectContaining({ code: "Closed" }));
   expect(() => first.set("k", 2)).toThrow(expect.objectContaining({ code: "Closed" }));
   expect(second.size).toBe(0);
 });

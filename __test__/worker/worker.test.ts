@@ -130,3 +130,23 @@ test("a client beyond maxClients is told so", async () => {
   await once(socket, "close");
   expect(worker.stats()).toMatchObject({ clients: 1, rejected: 1 });
 });
+
+test.each([
+  [{ foo: 1 }, /Worker\.listen has no option foo; it has port, bind, threads, maxClients, cache/],
+  [5, /options of Worker\.listen must be an object; got 5/],
+  [[], /options of Worker\.listen must be an object; got an array/],
+  [{ cache: {} }, /option cache must be a Cache, .*; got an object without any/],
+  [{ cache: null }, /option cache .*; got null/],
+  [{ cache: new Map() }, /option cache .*; got an object \(Map\)/],
+  [{ cache: { maxSize: 5 } }, /maxSize does not exist/],
+])("refuses %j", async (options, message) => {
+  const given = typeof options === "object" && !Array.isArray(options) ? { port: 0, ...options } : options;
+  await expect(Worker.listen(given as never)).rejects.toThrow(TypeError);
+  await expect(Worker.listen(given as never)).rejects.toThrow(message);
+});
+
+test("refuses an option of close that does not exist, and stays open", async () => {
+  const worker = await listen();
+  expect(() => worker.close({ timeout: 5 } as never)).toThrow(/close has no option timeout; it has drain/);
+  expect(await client(worker).ping()).toBe("PONG");
+});

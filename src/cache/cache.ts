@@ -1,6 +1,7 @@
 /** The embedded cache. Every call but `resize` and those that wait for other writers is synchronous: it takes microseconds. */
 import { calls, type Key, type NativeCache, type NativeStats, native } from "../native.js";
 import { createCodec, receive, receiveBytes, type ValueCodec } from "./codec.js";
+import { describe } from "./describe.js";
 import { type EventListener, type EventName, Events } from "./events.js";
 import { Gated } from "./gates/gated.js";
 import type { InTurnOptions } from "./gates/in-turn.js";
@@ -8,14 +9,14 @@ import type { Loader } from "./gates/load.js";
 import type { LoadOptions } from "./gates/load-options.js";
 import type { StableOptions } from "./gates/stable.js";
 import type { Transform, UpsertOptions, UpsertResult } from "./gates/upsert.js";
-import { type Bytes, type CacheOptions, describe, parseMaxBytes, parseOptions } from "./options.js";
+import { type Bytes, type CacheOptions, parseMaxBytes, parseOptions } from "./options.js";
 import { type ScanStep, scanKeys, scanStep } from "./scan.js";
+import { duration, timeOf } from "./time.js";
 import { header } from "./window.js";
 import {
   Condition,
   checkSetOptions,
   commit,
-  duration,
   Expiry,
   prepareWrite,
   type SetOptions,
@@ -314,7 +315,6 @@ export class Cache<V = unknown> {
     let done = this.#native.resize(bytes);
     while (!done) {
       await new Promise((resume) => setImmediate(resume));
-      if (this.#handle === CLOSED_HANDLE) return;
       this.#native.maintain();
       done = this.#native.resize(bytes);
     }
@@ -369,7 +369,15 @@ export class Cache<V = unknown> {
     return this;
   }
 
-  /** Gives the handle back; the memory goes with the last handle. Reads are misses then, writes are refused. */
+  /** Whether `close` was called. */
+  get closed(): boolean {
+    return this.#handle === CLOSED_HANDLE;
+  }
+
+  /**
+   * Gives the handle back; the memory goes with the last handle. Afterwards every call throws, or rejects with,
+   * {@link TandemError} `Closed`, but for `close`, `closed`, `name` and `off`. What waits is rejected with it now.
+   */
   close(): void {
     this.#gated?.close();
     this.#events?.close();
@@ -406,11 +414,11 @@ export class Cache<V = unknown> {
   }
 
   #now(): number {
-    return this.#clock === undefined ? Date.now() : this.#clock();
+    return this.#clock === undefined ? Date.now() : timeOf(this.#clock);
   }
 
   /** Tells the engine what the injected clock says; it cannot ask JavaScript while it holds a lock. */
   #tick(): void {
-    if (this.#clock !== undefined) this.#native.setClock(this.#clock());
+    if (this.#clock !== undefined) this.#native.setClock(timeOf(this.#clock));
   }
 }

@@ -1,6 +1,6 @@
 /** Change events of one handle: polled in batches, so that a change costs its writer nothing but a copy of its key. */
 import type { NativeCache, NativeChange } from "../native.js";
-import { describe } from "./options.js";
+import { describe } from "./describe.js";
 
 /** One change of the cache, by whichever thread or client made it. */
 export interface CacheEvent {

@@ -2,10 +2,12 @@
 import { totalmem } from "node:os";
 import type { NativeCacheOptions } from "../native.js";
 import type { Codec } from "./codec.js";
+import { describe } from "./describe.js";
+import { duration, idleDuration, timeOf } from "./time.js";
 
 const MIB = 1024 ** 2;
 const MIN_MAX_BYTES = MIB;
-const MAX_MAX_BYTES = 64 * 1024 ** 4;
+const MAX_MAX_BYTES = 32 * 1024 ** 4;
 const DEFAULT_MAX_BYTES = 512 * MIB;
 const DEFAULT_MAX_VALUE_BYTES = 16 * MIB;
 const MAX_MAX_VALUE_BYTES = 256 * MIB - 1;
@@ -20,7 +22,7 @@ export type Bytes = number | string;
 /** Options of {@link Cache}. */
 export interface CacheOptions {
   /**
-   * Bound on all memory of the cache: keys, values, index and free space. 1 MiB to 64 TiB.
+   * Bound on all memory of the cache: keys, values, index and free space. 1 MiB to 32 TiB.
    * Default: the smaller of 512 MiB and a quarter of the memory of the machine or container.
    */
   maxBytes?: Bytes;
@@ -34,15 +36,21 @@ export interface CacheOptions {
   shards?: number;
   /** Largest value, 1 byte to 256 MiB - 1. Default: 16 MiB. */
   maxValueBytes?: Bytes;
-  /** Milliseconds an entry lives, for writes that say nothing. Default: no expiry. */
+  /** Milliseconds an entry lives, for writes that say nothing: 1 to 8.64e15. Default: no expiry. */
   ttl?: number;
-  /** Milliseconds an entry lives without being used, for writes that say nothing. Default: no such limit. */
+  /**
+   * Milliseconds an entry lives without being used, for writes that say nothing: 1 to 315,360,000,000 (3,650 days).
+   * Default: no such limit.
+   */
   idleTtl?: number;
   /** LZ4 for values of at least `minBytes` (default 512), kept where it saves a tenth or more; `false`: never. */
   compression?: boolean | { minBytes: number };
   /** Turns values that are neither strings, bytes nor safe integers into bytes. Default: MessagePack. */
   codec?: Codec;
-  /** Milliseconds since the Unix epoch, for tests. Asked before every call; only for caches without a name. */
+  /**
+   * Milliseconds since the Unix epoch, a whole number from 0 to 8.64e15, for tests. Asked before every call; only for
+   * caches without a name.
+   */
   clock?: () => number;
   /** Seed of the key hash, 0 to 2^53 - 1, for reproducible runs. Default: random. */
   seed?: number;
@@ -78,7 +86,7 @@ export interface ParsedOptions {
  */
 export function parseOptions(name: string | undefined, options: CacheOptions | undefined): ParsedOptions {
   if (name !== undefined) checkName(name);
-  if (options !== undefined && (typeof options !== "object" || options === null)) {
+  if (options !== undefined && (typeof options !== "object" || options === null || Array.isArray(options))) {
     throw new TypeError(`options must be an object; got ${describe(options)}`);
   }
   const given: CacheOptions = options ?? {};
@@ -102,8 +110,8 @@ export function parseOptions(name: string | undefined, options: CacheOptions | u
       maxEntries: integer("maxEntries", given.maxEntries, 1),
       maxCost: integer("maxCost", given.maxCost, 1),
       shards: shards(given.shards),
-      ttl: integer("ttl", given.ttl, 1),
-      idleTtl: integer("idleTtl", given.idleTtl, 1),
+      ttl: duration("option ttl", given.ttl),
+      idleTtl: idleDuration("option idleTtl", given.idleTtl),
       compressFrom: compression(given.compression),
       seed: integer("seed", given.seed, 0),
     }),
@@ -113,7 +121,7 @@ export function parseOptions(name: string | undefined, options: CacheOptions | u
   return {
     native: {
       ...limits,
-      ...present({ name, now: clock?.() }),
+      ...present({ name, now: clock && timeOf(clock) }),
       explicit: options !== undefined,
       description: JSON.stringify(described),
     },
@@ -149,15 +157,6 @@ export function parseMaxBytes(value: Bytes): number {
   const bytes = parseBytes("maxBytes", value, MIN_MAX_BYTES, MAX_MAX_BYTES);
   if (bytes === undefined) throw new TypeError("maxBytes is missing");
   return bytes;
-}
-
-/** A value in words, for messages; cut short, because it may be anything. */
-export function describe(value: unknown): string {
-  if (typeof value === "string") return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}...` : value);
-  if (typeof value === "bigint") return `${value}n`;
-  if (typeof value === "object" && value !== null) return `an object (${value.constructor?.name ?? "no prototype"})`;
-  if (typeof value === "function") return "a function";
-  return String(value);
 }
 
 const UNITS: Record<string, number> = { b: 1, kb: 1024, mb: MIB, gb: 1024 ** 3, tb: 1024 ** 4 };

@@ -1,6 +1,6 @@
 /** Walks over all keys, step by step. */
 import type { NativeCache } from "../native.js";
-import { describe } from "./options.js";
+import { describe } from "./describe.js";
 
 /** Longest pattern in characters. */
 const MAX_PATTERN_LENGTH = 1024;

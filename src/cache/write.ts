@@ -2,18 +2,22 @@
 import { TandemError } from "../errors.js";
 import { calls, type Key } from "../native.js";
 import type { ValueCodec } from "./codec.js";
-import { describe } from "./options.js";
+import { describe } from "./describe.js";
+import { duration, idleDuration, timestamp } from "./time.js";
 import { header, Kind } from "./window.js";
 
 /** Options of a write. */
 export interface SetOptions {
-  /** Milliseconds the entry lives, at least 1; `Infinity`: it does not expire. Default: the cache's `ttl`. */
+  /** Milliseconds the entry lives, 1 to 8.64e15; `Infinity`: it does not expire. Default: the cache's `ttl`. */
   ttl?: number;
-  /** When the entry expires, in ms since the Unix epoch. In the past: the write deletes. */
+  /** When the entry expires, in ms since the Unix epoch, 0 to 8.64e15. In the past: the write deletes. */
   expiresAt?: number;
   /** Keeps the expiry that an entry has which is overwritten. */
   keepTtl?: boolean;
-  /** Milliseconds the entry lives without being used, at least 1. Default: the cache's `idleTtl`. */
+  /**
+   * Milliseconds the entry lives without being used, 1 to 315,360,000,000 (3,650 days). Beyond 131 s it may end up to
+   * 0.0016 % early. Default: the cache's `idleTtl`.
+   */
   idleTtl?: number;
   /** What the entry counts towards `maxCost`, a whole number of at least 1. Default: 1. */
   cost?: number;
@@ -26,9 +30,6 @@ export const Condition = { Always: 0, IfAbsent: 1, IfPresent: 2, IfVersion: 3 } 
 
 /** How an expiry is meant; numbered as `crates/node/src/calls/write.rs` reads it. */
 export const Expiry = { Default: 0, Never: 1, At: 2, In: 3, Keep: 4 } as const;
-
-/** Latest expiry: the last millisecond a `Date` can hold. */
-const MAX_TIME = 8.64e15;
 
 const OPTION_NAMES: ReadonlySet<string> = new Set<keyof SetOptions>([
   "ttl",
@@ -62,7 +63,7 @@ export function prepareWrite(codec: ValueCodec, value: unknown, options: SetOpti
     kind,
     codecId,
     expiry: expiryOf(options),
-    idleTtl: duration("idleTtl", options.idleTtl) ?? Number.NaN,
+    idleTtl: idleDuration("idleTtl", options.idleTtl) ?? Number.NaN,
     cost: costOf(options.cost),
     condition: version === undefined ? condition : Condition.IfVersion,
     version: version ?? 0n,
@@ -117,16 +118,6 @@ export function versionMismatch(expected: bigint): TandemError {
   );
 }
 
-/** Milliseconds for an option, or `undefined`. */
-export function duration(option: string, value: unknown): number | undefined {
-  if (value === undefined) return undefined;
-  if (typeof value !== "number") throw new TypeError(`${option} must be a number of ms; got ${describe(value)}`);
-  if (!Number.isSafeInteger(value) || value < 1 || value > MAX_TIME) {
-    throw new RangeError(`${option} must be a whole number of ms, at least 1; got ${value}`);
-  }
-  return value;
-}
-
 function encode(codec: ValueCodec, value: unknown): Uint8Array {
   checkStorable(value);
   return codec.encode(value);
@@ -152,18 +143,10 @@ function expiryOf({ ttl, expiresAt, keepTtl }: SetOptions): [mode: number, ms: n
     throw new TypeError(`keepTtl must be a boolean; got ${describe(keepTtl)}`);
   }
   if (keepTtl) return [Expiry.Keep, 0];
-  if (expiresAt !== undefined) return [Expiry.At, timestamp(expiresAt)];
+  if (expiresAt !== undefined) return [Expiry.At, timestamp("expiresAt", expiresAt)];
   if (ttl === undefined) return [Expiry.Default, 0];
   if (ttl === Number.POSITIVE_INFINITY) return [Expiry.Never, 0];
   return [Expiry.In, duration("ttl", ttl) ?? 0];
-}
-
-function timestamp(value: unknown): number {
-  if (typeof value !== "number") throw new TypeError(`expiresAt must be a number; got ${describe(value)}`);
-  if (!Number.isSafeInteger(value) || value < 0 || value > MAX_TIME) {
-    throw new RangeError(`expiresAt must be a whole number of ms since the Unix epoch; got ${value}`);
-  }
-  return value;
 }
 
 /** A cost as native code takes it; NaN for none. */

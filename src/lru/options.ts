@@ -1,5 +1,6 @@
 /** Options of the door, with the names of lru-cache 11; checked where they enter. */
-import { type Bytes, describe } from "../cache/options.js";
+import { describe } from "../cache/describe.js";
+import type { Bytes } from "../cache/options.js";
 
 /** Why an entry left. */
 export type DisposeReason = "evict" | "set" | "delete" | "expire" | "fetch";

@@ -1,6 +1,6 @@
 /** How the door stores entries: ages beside values, sizes as costs, callbacks after each change. */
 import { Cache, internals } from "../cache/cache.js";
-import { describe } from "../cache/options.js";
+import { describe } from "../cache/describe.js";
 import { Departures, tell } from "./departures.js";
 import type { DisposeReason, InsertReason, Options, SetOptions } from "./options.js";
 import { Timed } from "./timed.js";

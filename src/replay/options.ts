@@ -1,5 +1,6 @@
 /** Options of a replay, checked where they enter. */
-import { type Bytes, describe, parseBytes } from "../cache/options.js";
+import { describe } from "../cache/describe.js";
+import { type Bytes, parseBytes } from "../cache/options.js";
 import type { native } from "../native.js";
 
 /** The trace formats. */
@@ -9,7 +10,7 @@ export const traceFormats = ["lirs", "arc", "cache2k", "corda", "adaptsize", "or
 export type TraceFormat = (typeof traceFormats)[number];
 
 const MIN_MAX_BYTES = 1024 ** 2;
-const MAX_MAX_BYTES = 64 * 1024 ** 4;
+const MAX_MAX_BYTES = 32 * 1024 ** 4;
 const MAX_OBJECT_BYTES = 256 * 1024 ** 2 - 1;
 const MAX_SHARDS = 256;
 const DEFAULT_PAYLOAD_BYTES = 100;
@@ -21,7 +22,7 @@ export interface ReplayOptions {
   format: TraceFormat;
   /** Bound of an embedded cache: number of entries, at least 1. */
   maxEntries?: number;
-  /** Bound of an embedded cache: all its memory, 1 MiB to 64 TiB. */
+  /** Bound of an embedded cache: all its memory, 1 MiB to 32 TiB. */
   maxBytes?: Bytes;
   /** Bound of an embedded cache: sum of the sizes of its objects, what simulators call the cache size. */
   maxCost?: Bytes;

@@ -1,5 +1,7 @@
 /** A cache behind TCP: any Redis client can talk to it. */
 import { Cache, internals } from "../cache/cache.js";
+import { describe } from "../cache/describe.js";
+import { checkNames } from "../cache/names.js";
 import type { CacheOptions } from "../cache/options.js";
 import { type NativeServer, type NativeServerStats, native } from "../native.js";
 import { type ListenOptions, parseListenOptions } from "./options.js";
@@ -13,12 +15,21 @@ const LONG_MS = 2 ** 31 - 1;
 /** Options of {@link Worker.listen}. */
 export interface WorkerOptions extends ListenOptions {
   /**
-   * The cache to serve: an open one, which stays the caller's, or options for one of the worker's own, which is
-   * closed with it. Default: one of its own with the defaults of {@link Cache}.
+   * The cache to serve: an open one, which stays the caller's, or an object with at least one option for one of the
+   * worker's own, which is closed with it. Default: one of its own with the defaults of {@link Cache}.
    */
   // biome-ignore lint/suspicious/noExplicitAny: what values the caller reads from the cache does not matter here
   cache?: Cache<any> | CacheOptions;
 }
+
+const WORKER_OPTIONS: ReadonlySet<string> = new Set<keyof WorkerOptions>([
+  "port",
+  "bind",
+  "threads",
+  "maxClients",
+  "cache",
+]);
+const CLOSE_OPTIONS: ReadonlySet<string> = new Set(["drain"]);
 
 /** Counters of a worker. */
 export type WorkerStats = NativeServerStats;
@@ -58,8 +69,9 @@ export class Worker implements AsyncDisposable {
    * other machines can reach.
    */
   static async listen(options: WorkerOptions = {}): Promise<Worker> {
+    checkNames("Worker.listen", options, WORKER_OPTIONS);
     const listen = parseListenOptions(options);
-    const given = options.cache;
+    const given = checkCache(options.cache);
     const owns = !(given instanceof Cache);
     const cache: Cache<unknown> = owns ? new Cache(given) : given;
     try {
@@ -80,6 +92,7 @@ export class Worker implements AsyncDisposable {
    * Resolves when that is done; gives up on clients that do not take their replies after `drain` ms (default 10,000).
    */
   close(options: { drain?: number } = {}): Promise<void> {
+    checkNames("close", options, CLOSE_OPTIONS);
     const { drain = DEFAULT_DRAIN_MS } = options;
     if (!Number.isInteger(drain) || drain < 0 || drain > MAX_DRAIN_MS) {
       throw new RangeError(`drain must be a whole number of ms from 0 to ${MAX_DRAIN_MS}; got ${drain}`);
@@ -101,4 +114,16 @@ export class Worker implements AsyncDisposable {
       if (this.#ownsCache) this.cache.close();
     }
   }
+}
+
+/** What looks like options must have some: anything else is an object that was taken for a cache by mistake. */
+function checkCache(cache: unknown): Cache<unknown> | CacheOptions | undefined {
+  if (cache === undefined || cache instanceof Cache) return cache;
+  const isPlain =
+    typeof cache === "object" && cache !== null && [Object.prototype, null].includes(Object.getPrototypeOf(cache));
+  if (!isPlain || Object.keys(cache).length === 0) {
+    const got = isPlain ? "an object without any" : describe(cache);
+    throw new TypeError(`option cache must be a Cache, or an object with options of one such as maxBytes; got ${got}`);
+  }
+  return cache;
 }

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { Cache, TandemError } from "../../../src/index.js";
+import { Cache } from "../../../src/index.js";
 
 let cache: Cache;
 beforeEach(() => {
@@ -84,29 +84,69 @@ test("stats add up, in sum and per shard", () => {
   expect(stats.perShard.reduce((sum, shard) => sum + shard.entries, 0)).toBe(1000);
 });
 
-test("a closed cache reads misses and refuses writes", () => {
+test("a closed cache refuses every call, also when its number serves another", async () => {
   cache.set("k", 1);
+  expect(cache.closed).toBe(false);
   cache.close();
   cache.close();
-  expect(cache.get("k")).toBeUndefined();
-  expect(cache.has("k")).toBe(false);
-  expect(cache.size).toBe(0);
-  for (const write of [
-    () => cache.set("k", "v"),
-    () => cache.set("k", 1),
-    () => cache.delete("k"),
-    () => cache.take("k"),
-    () => cache.incr("k"),
-    () => cache.clear(),
-    () => cache.stats(),
-  ]) {
-    expect(write).toThrow(TandemError);
-    expect(write).toThrow(expect.objectContaining({ code: "Closed" }));
-  }
-  // Its number may serve another cache by now.
   using other = new Cache({ maxBytes: "1mb" });
   other.set("k", "other's");
-  expect(cache.get("k")).toBeUndefined();
+  const closed = expect.objectContaining({ name: "TandemError", code: "Closed" });
+  for (const call of [
+    () => cache.size,
+    () => cache.getInto("k", new Uint8Array(8)),
+    () => [...cache.keys()],
+    () => [...cache.entries()],
+    () => cache.setMany([["k", 1]]),
+    () => cache.set("k", "text"),
+    () => cache.set("k", { an: "object" }),
+    () => cache.delete("k", { ifVersion: 1n }),
+    () => cache.on("set", () => {}),
+  ]) {
+    expect(call).toThrow(closed);
+  }
+  expect(cache.closed).toBe(true);
+  expect(cache.name).toBeUndefined();
+  expect(cache.off("set", () => {})).toBe(cache);
+  expect([...other.keys()]).toEqual(["k"]);
+});
+
+test("an array without its memory is no empty key, value or target", () => {
+  const detached = new Uint8Array(4);
+  structuredClone(detached.buffer, { transfer: [detached.buffer] });
+  const ResizableBuffer = ArrayBuffer as unknown as new (
+    length: number,
+    options: { maxByteLength: number },
+  ) => ArrayBuffer & { resize(length: number): void };
+  const resizable = new ResizableBuffer(8, { maxByteLength: 16 });
+  const beyond = new Uint8Array(resizable, 0, 8);
+  resizable.resize(4);
+  cache.set("k", 1);
+  for (const array of [detached, beyond]) {
+    for (const call of [
+      () => cache.set(array, "v"),
+      () => cache.set("k", array),
+      () => cache.set("k", array, { cost: 1 }),
+      () => cache.get(array),
+      () => cache.persist(array),
+      () => cache.getInto("k", array),
+    ]) {
+      expect(call).toThrow(TypeError);
+      expect(call).toThrow(/detached .* or out of the bounds/);
+    }
+  }
+  expect([...cache.entries()]).toEqual([["k", 1]]);
+  cache.set(new Uint8Array(0), new Uint8Array(resizable, 4));
+  expect(cache.get("")).toEqual(Buffer.alloc(0));
+});
+
+test.each([
+  ["ttl", 2 ** 53, /ttl .*1 to 8640000000000000; got 9007199254740992/],
+  ["expiresAt", 2 ** 53 - 1, /expiresAt .*0 to 8640000000000000; got 9007199254740991/],
+  ["idleTtl", 4_000 * 86_400_000, /idleTtl .*1 to 315360000000; got 345600000000/],
+])("refuses a write with %s of %d, naming the largest", (option, value, message) => {
+  expect(() => cache.set("k", 1, { [option]: value })).toThrow(RangeError);
+  expect(() => cache.set("k", 1, { [option]: value })).toThrow(message);
 });
 
 test("using closes", () => {
@@ -116,7 +156,7 @@ test("using closes", () => {
     inner.set("k", 1);
     leaked = inner;
   }
-  expect(leaked.get("k")).toBeUndefined();
+  expect(leaked.closed).toBe(true);
 });
 
 test("an integer beyond the safe range, as a Redis client may make it, comes back as a bigint", () => {
@@ -132,6 +172,6 @@ test("many caches do not get in each other's way", () => {
   for (const one of caches.filter((_, i) => i % 2 === 0)) one.close();
   const more = Array.from({ length: 10 }, () => new Cache({ maxBytes: "1mb" }));
   for (const one of more) expect(one.get("k")).toBeUndefined();
-  for (const [i, one] of caches.entries()) expect(one.get("k")).toBe(i % 2 === 0 ? undefined : i);
+  for (const [i, one] of caches.entries()) expect(one.closed || one.get("k")).toBe(i % 2 === 0 || i);
   for (const one of [...caches, ...more]) one.close();
 });

@@ -43,7 +43,11 @@ test.each([
   [{ clock: 5 }, TypeError, /clock .*5/],
   [{ seed: -1 }, RangeError, /seed .*-1/],
   [{ maxSize: 5 }, TypeError, /maxSize does not exist.*maxBytes/],
+  [{ ttl: 2 ** 53 }, RangeError, /ttl .*1 to 8640000000000000; got 9007199254740992/],
+  [{ idleTtl: 4_000 * 86_400_000 }, RangeError, /idleTtl .*1 to 315360000000; got 345600000000/],
+  [{ maxBytes: "64tb" }, RangeError, /maxBytes .*1048576 to 35184372088832; got "64tb"/],
   ["64mb", TypeError, /options .*"64mb"/],
+  [[], TypeError, /options .*an array/],
   [null, TypeError, /options .*null/],
 ])("refuses %j", (options, type, message) => {
   expect(() => new Cache(options as never)).toThrow(type);
@@ -56,6 +60,42 @@ test("refuses names that are no names, and a clock that threads cannot share", (
   expect(() => Cache.open(7 as never)).toThrow(TypeError);
   expect(() => Cache.open(undefined as never)).toThrow(TypeError);
   expect(() => Cache.open("clock", { clock: Date.now })).toThrow(/clock/);
+});
+
+test.each([
+  [Number.NaN, RangeError, /option clock .*0 to 8640000000000000; got NaN/],
+  [-1, RangeError, /option clock .*got -1/],
+  [1e300, RangeError, /option clock .*got 1e\+300/],
+  [1.5, RangeError, /option clock .*got 1\.5/],
+  ["12", TypeError, /option clock .*got "12"/],
+])("refuses a clock that says %j, whenever it does", (time, type, message) => {
+  expect(() => new Cache({ clock: () => time as number })).toThrow(type);
+  let now: unknown = 1;
+  using cache = new Cache({ maxBytes: "1mb", clock: () => now as number });
+  cache.set("k", 1, { ttl: 10 });
+  now = time;
+  for (const call of [() => cache.get("k"), () => cache.set("k", 2), () => cache.ttl("k"), () => cache.size]) {
+    expect(call).toThrow(type);
+    expect(call).toThrow(message);
+  }
+  now = 2;
+  expect(cache.ttl("k")).toBe(9);
+});
+
+test("the largest maxBytes can be had, and a resize says what is the largest", async () => {
+  using huge = new Cache({ maxBytes: "32tb" });
+  huge.set("k", "v");
+  expect(huge.get("k")).toBe("v");
+  using cache = new Cache({ maxBytes: "1mb" });
+  await cache.resize("4mb");
+  await expect(cache.resize("5mb")).rejects.toThrow(RangeError);
+  await expect(cache.resize("5mb")).rejects.toThrow(/maxBytes: 5242880 is outside 1048576 to 4194304/);
+});
+
+test("options other than those the cache of that name has are a coded error", () => {
+  using _one = Cache.open("other-options", { maxBytes: "2mb" });
+  const reopen = () => Cache.open("other-options", { maxBytes: "3mb" });
+  expect(reopen).toThrow(expect.objectContaining({ name: "TandemError", code: "BadOption" }));
 });
 
 test("a seed makes runs repeatable", () => {

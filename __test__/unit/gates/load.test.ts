@@ -143,6 +143,63 @@ describe("errors of loaders", () => {
   });
 });
 
+describe("what cannot be described", () => {
+  const message = new Error("x");
+  Object.defineProperty(message, "message", {
+    get() {
+      throw new Error("from the getter");
+    },
+  });
+  const name = Object.assign(new Error("y"), { name: Symbol("n") });
+  const inspected = {
+    constructor: null,
+    [Symbol.for("nodejs.util.inspect.custom")]() {
+      throw new Error("from inspect");
+    },
+  };
+  const longNamed = Object.assign(new Error("z"), { name: "n".repeat(100_000), code: "c".repeat(100_000) });
+
+  test.each([
+    ["an error whose message throws", message],
+    ["an error whose name is a symbol", name],
+    ["an object whose inspection throws", inspected],
+    ["an error with a name and a code of 100,000 characters", longNamed],
+  ])("%s reaches all who ask, and the key is free again", async (_, thrown) => {
+    const gate = deferred<never>();
+    const callers = [cache.getOrSet("k", () => gate.promise), cache.getOrSet("k", () => 1)];
+    gate.reject(thrown);
+    const [first, second] = (await Promise.allSettled(callers)) as PromiseRejectedResult[];
+    expect(first?.reason === thrown).toBe(true);
+    expect(second?.reason).toBeInstanceOf(Error);
+    expect(await cache.getOrSet("k", () => 2)).toBe(2);
+    cache.delete("k");
+
+    const failed = cache.upsert("k", () => {
+      throw thrown;
+    });
+    await expect(failed.catch((error) => error.cause === thrown && error.code)).resolves.toBe("TransformFailed");
+    expect(await cache.upsert("k", () => 3)).toBe("stored");
+  });
+
+  test("what a codec throws on the way in or out reaches all who ask", async () => {
+    const codec = {
+      encode: vi.fn(() => Buffer.from("x")),
+      decode: vi.fn(() => {
+        throw message;
+      }),
+    };
+    using other = new Cache<unknown>({ maxBytes: "1mb", codec });
+    const ask = () => [1, 2].map(() => other.getOrSet("k", async () => ({})));
+    for (const { status } of await Promise.allSettled(ask())) expect(status).toBe("rejected");
+    other.delete("k");
+    codec.encode.mockImplementation(() => {
+      throw message;
+    });
+    for (const { status } of await Promise.allSettled(ask())) expect(status).toBe("rejected");
+    expect(other.stats().gates).toBe(0);
+  });
+});
+
 describe("changes while loading", () => {
   test("a value that was set wins, and the loader is told", async () => {
     const gate = deferred<string>();

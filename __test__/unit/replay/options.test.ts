@@ -37,7 +37,7 @@ test.each([
   [{ format: "lirs", maxEntries: 0 }, "option maxEntries must be a whole number from 1 to 9007199254740991; got 0"],
   [
     { format: "lirs", maxBytes: 1000 },
-    "option maxBytes must be a whole number of bytes from 1048576 to 70368744177664; got 1000",
+    "option maxBytes must be a whole number of bytes from 1048576 to 35184372088832; got 1000",
   ],
   [{ format: "lirs", maxEntries: 1, policy: "fifo" }, 'option policy must be "default" or "lru"; got "fifo"'],
   [{ format: "lirs", server: "localhost" }, 'option server must be HOST:PORT; got "localhost"'],

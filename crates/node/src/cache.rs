@@ -186,7 +186,7 @@ impl NativeCache {
     pub fn open(env: Env, options: CacheOptions) -> napi::Result<Self> {
         let state =
             Environment::of(env.raw()).ok_or_else(|| Failure::Type("the binding is not bound".into()).raise(env))?;
-        let handle = Handle::open(Opening::from(options)).map_err(|error| Failure::Engine(error).raise(env))?;
+        let handle = Handle::open(Opening::from(options)).map_err(|failure| failure.raise(env))?;
         let slots = Rc::clone(&state.slots);
         let index = slots.insert(handle);
         Ok(Self { slots, index, closed: Cell::new(false), subscription: RefCell::default() })
@@ -220,10 +220,10 @@ impl NativeCache {
         self.with(env, |handle| Ok(handle.engine.shard_stats().into_iter().map(NativeStats::from).collect()))
     }
 
-    /// Number of live entries; 0 when closed.
+    /// Number of live entries.
     #[napi(getter, catch_unwind)]
-    pub fn size(&self) -> f64 {
-        self.handle_or_none(|handle| handle.map_or(0, |handle| handle.engine.len())) as f64
+    pub fn size(&self, env: Env) -> napi::Result<f64> {
+        self.with(env, |handle| Ok(handle.engine.len() as f64))
     }
 
     /// Deletes `key` if its version is `version`.

@@ -96,6 +96,7 @@ pub struct Environment {
     window: NonNull<u8>,
     window_reference: sys::napi_ref,
     error_factory: Cell<sys::napi_ref>,
+    is_in_bounds: Cell<sys::napi_ref>,
 }
 
 impl Environment {
@@ -110,19 +111,25 @@ impl Environment {
         }
     }
 
-    /// Makes the state of `env`, or finds it, and tells it how to build errors.
-    pub fn install<'a>(env: sys::napi_env, error_factory: sys::napi_value) -> Result<&'a Environment, Failure> {
+    /// Makes the state of `env`, or finds it, and tells it what JavaScript provides.
+    pub fn install<'a>(
+        env: sys::napi_env,
+        error_factory: sys::napi_value,
+        is_in_bounds: sys::napi_value,
+    ) -> Result<&'a Environment, Failure> {
         let state = match Self::of(env) {
             Some(state) => state,
             None => Self::create(env)?,
         };
-        let mut reference = ptr::null_mut();
-        // SAFETY: `error_factory` is an argument of the current call; the old reference belongs to the same `env`.
-        unsafe {
-            check(sys::napi_create_reference(env, error_factory, 1, &mut reference))?;
-            let old = state.error_factory.replace(reference);
-            if !old.is_null() {
-                sys::napi_delete_reference(env, old);
+        for (cell, function) in [(&state.error_factory, error_factory), (&state.is_in_bounds, is_in_bounds)] {
+            let mut reference = ptr::null_mut();
+            // SAFETY: `function` is an argument of the current call; the old reference belongs to the same `env`.
+            unsafe {
+                check(sys::napi_create_reference(env, function, 1, &mut reference))?;
+                let old = cell.replace(reference);
+                if !old.is_null() {
+                    sys::napi_delete_reference(env, old);
+                }
             }
         }
         Ok(state)
@@ -144,6 +151,7 @@ impl Environment {
             window: NonNull::new(data.cast()).ok_or(Failure::Pending)?,
             window_reference: reference,
             error_factory: Cell::new(ptr::null_mut()),
+            is_in_bounds: Cell::new(ptr::null_mut()),
         }));
         // SAFETY: `state` is a fresh box; `free` gets it back exactly once.
         unsafe {
@@ -189,10 +197,20 @@ impl Environment {
 
     /// The function that builds a `TandemError`.
     pub fn error_factory(&self, env: sys::napi_env) -> Option<sys::napi_value> {
-        let mut value = ptr::null_mut();
-        // SAFETY: the reference is null or belongs to `env`, whose state this is.
-        let status = unsafe { sys::napi_get_reference_value(env, self.error_factory.get(), &mut value) };
-        (status == sys::Status::napi_ok && !value.is_null()).then_some(value)
+        resolve(env, &self.error_factory)
+    }
+
+    /// Whether a typed array is attached to its buffer and within it.
+    pub fn is_in_bounds(&self, env: sys::napi_env, array: sys::napi_value) -> Result<bool, Failure> {
+        let function = resolve(env, &self.is_in_bounds).ok_or(Failure::Pending)?;
+        let (mut receiver, mut answer, mut is_in_bounds) = (ptr::null_mut(), ptr::null_mut(), false);
+        // SAFETY: all values belong to `env` and are live in the handle scope of the current call.
+        unsafe {
+            check(sys::napi_get_undefined(env, &mut receiver))?;
+            check(sys::napi_call_function(env, receiver, function, 1, &array, &mut answer))?;
+            check(sys::napi_get_value_bool(env, answer, &mut is_in_bounds))?;
+        }
+        Ok(is_in_bounds)
     }
 
     /// Gives the memory of an unusually large value back.
@@ -202,6 +220,14 @@ impl Environment {
             *value = vec![0; VALUE_SCRATCH_BYTES];
         }
     }
+}
+
+/// The function behind a reference of `env`'s own state.
+fn resolve(env: sys::napi_env, reference: &Cell<sys::napi_ref>) -> Option<sys::napi_value> {
+    let mut value = ptr::null_mut();
+    // SAFETY: the reference is null or belongs to `env`.
+    let status = unsafe { sys::napi_get_reference_value(env, reference.get(), &mut value) };
+    (status == sys::Status::napi_ok && !value.is_null()).then_some(value)
 }
 
 unsafe extern "C" fn free(_env: sys::napi_env, data: *mut c_void, _hint: *mut c_void) {

@@ -11,7 +11,7 @@ use crate::environment::Environment;
 /// Reasons a call ends in an exception.
 #[derive(Debug)]
 pub enum Failure {
-    /// A refusal of the engine: becomes a `TandemError` with the engine's code.
+    /// A refusal of the engine: becomes a `TandemError` with the engine's code, or a `RangeError` for an option.
     Engine(Error),
     /// A refusal with a code that only the binding knows.
     Coded {
@@ -36,21 +36,12 @@ impl Failure {
     /// Throws this in `env`.
     pub fn throw(self, env: sys::napi_env) {
         match self {
+            Failure::Engine(error @ Error::BadOption { .. }) => {
+                throw_plain(env, &error.to_string(), sys::napi_create_range_error);
+            }
             Failure::Engine(error) => throw_coded(env, error.code(), &error.to_string()),
             Failure::Coded { code, message } => throw_coded(env, code, &message),
-            Failure::Type(message) => {
-                if let Some(message) = string(env, &message) {
-                    let mut error = ptr::null_mut();
-                    // SAFETY: `env` is the environment of the current call and `message` one of its live values.
-                    unsafe {
-                        if sys::napi_create_type_error(env, ptr::null_mut(), message, &mut error)
-                            == sys::Status::napi_ok
-                        {
-                            sys::napi_throw(env, error);
-                        }
-                    }
-                }
-            }
+            Failure::Type(message) => throw_plain(env, &message, sys::napi_create_type_error),
             Failure::Pending => {}
         }
     }
@@ -59,6 +50,20 @@ impl Failure {
     pub fn raise(self, env: napi::Env) -> napi::Error {
         self.throw(env.raw());
         napi::Error::new(napi::Status::PendingException, String::new())
+    }
+}
+
+type CreateError = unsafe fn(sys::napi_env, sys::napi_value, sys::napi_value, *mut sys::napi_value) -> sys::napi_status;
+
+/// Throws one of JavaScript's own errors.
+fn throw_plain(env: sys::napi_env, message: &str, create: CreateError) {
+    let Some(message) = string(env, message) else { return };
+    let mut error = ptr::null_mut();
+    // SAFETY: `env` is the environment of the current call and `message` one of its live values.
+    unsafe {
+        if create(env, ptr::null_mut(), message, &mut error) == sys::Status::napi_ok {
+            sys::napi_throw(env, error);
+        }
     }
 }
 

@@ -31,12 +31,16 @@ pub fn native_version() -> &'static str {
 /// `errorFactory` makes a `TandemError` from a code and a message.
 #[napi(
     catch_unwind,
-    ts_args_type = "errorFactory: (code: string, message: string) => Error",
+    ts_args_type = "errorFactory: (code: string, message: string) => Error, isInBounds: (array: Uint8Array) => boolean",
     ts_return_type = "object"
 )]
-pub fn bind<'env>(env: &'env Env, error_factory: Unknown<'env>) -> napi::Result<Unknown<'env>> {
+pub fn bind<'env>(
+    env: &'env Env,
+    error_factory: Unknown<'env>,
+    is_in_bounds: Unknown<'env>,
+) -> napi::Result<Unknown<'env>> {
     pin::pin_image();
-    let calls = Environment::install(env.raw(), error_factory.raw())
+    let calls = Environment::install(env.raw(), error_factory.raw(), is_in_bounds.raw())
         .and_then(|state| calls::functions(env.raw(), state))
         .map_err(|failure| failure.raise(*env))?;
     // SAFETY: `calls` is a live value of this call.

@@ -7,10 +7,11 @@ use std::ops::Deref;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
-use tandem_engine::{Cache, Error, ManualClock, Options, Result};
+use tandem_engine::{Cache, Error, ManualClock, Options};
 
 use crate::caretaker::Caretaker;
 use crate::events::Hub;
+use crate::failure::Failure;
 use crate::structures::Structures;
 
 /// A cache with what its handles in all threads share.
@@ -62,16 +63,16 @@ impl Handle {
     /// Creates a cache, or attaches to the one of that name.
     ///
     /// # Errors
-    /// [`Error::BadOption`] for an option out of range, or for options other than those the named cache has, with
-    /// both; [`Error::OutOfMemory`] when the system grants no address space or no thread.
-    pub fn open(opening: Opening) -> Result<Self> {
+    /// [`Error::BadOption`] for an option out of range; the code of that name for options other than those the named
+    /// cache has, with both; [`Error::OutOfMemory`] when the system grants no address space or no thread.
+    pub fn open(opening: Opening) -> Result<Self, Failure> {
         let mut registry = lock();
         if let Some(existing) = opening.name.as_ref().and_then(|name| registry.named.get(name)) {
             if opening.explicit && existing.description != opening.description {
-                return Err(Error::BadOption {
-                    option: "name",
-                    reason: format!(
-                        "the cache {:?} is open with other options: it has {}; asked for {}",
+                return Err(Failure::Coded {
+                    code: "BadOption",
+                    message: format!(
+                        "option name: the cache {:?} is open with other options: it has {}; asked for {}",
                         opening.name.unwrap_or_default(),
                         existing.description,
                         opening.description

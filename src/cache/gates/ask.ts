@@ -3,6 +3,7 @@ import { TandemError } from "../../errors.js";
 import { calls, type Key } from "../../native.js";
 import type { ValueCodec } from "../codec.js";
 import { fill, type PreparedWrite } from "../write.js";
+import { type InnerCall, innerCall } from "./held-keys.js";
 import { closeTicket, type Outcome, openTicket } from "./mailbox.js";
 
 /** What gated operations need to know of their cache. */
@@ -34,6 +35,9 @@ export const End = { Keep: 0, Delete: 1, Fail: 2, Abandon: 3 } as const;
 
 const Cancelled = { Left: 0, StillLoading: 1, Unknown: 2 } as const;
 
+/** How long a call made by a loader or transform waits for its turn, in ms, unless it has a time-out of its own. */
+const INNER_WAIT_MS = 30_000;
+
 /** A signal as callers give it. */
 export type Signal = AbortSignal | undefined;
 
@@ -57,6 +61,9 @@ export abstract class Ask<T> {
   #ended: { readonly reason: unknown } | undefined;
   readonly #signal: Signal;
   readonly #onAbort = () => this.cancel(this.#signal?.reason);
+  readonly #inner: InnerCall | undefined;
+  /** Runs while a call from inside a hold waits for its turn. */
+  #turn: NodeJS.Timeout | undefined;
 
   constructor(cache: GatedCache, key: Key, signal: Signal) {
     this.cache = cache;
@@ -70,6 +77,7 @@ export abstract class Ask<T> {
     this.#signal = signal;
     signal?.addEventListener("abort", this.#onAbort);
     cache.asks.add(this);
+    this.#inner = innerCall(cache.identity, this.key);
   }
 
   /** Makes the request; its refusal rejects the promise. */
@@ -77,6 +85,7 @@ export abstract class Ask<T> {
     try {
       if (this.#signal?.aborted) throw this.#signal.reason;
       this.start();
+      this.#guard();
     } catch (error) {
       this.close();
       this.reject(error);
@@ -95,9 +104,29 @@ export abstract class Ask<T> {
     return this.#settled;
   }
 
+  /** How long a call from inside a hold waits for its turn, in ms; `undefined`: something else ends the wait. */
+  protected get turnLimit(): number | undefined {
+    return INNER_WAIT_MS;
+  }
+
+  /** Ends a wait that may have no end. */
+  protected giveUp(reason: TandemError): void {
+    this.cancel(reason);
+  }
+
   /** Begins a hold. */
   protected hold(token: number): void {
     this.#token = token;
+    clearTimeout(this.#turn);
+  }
+
+  /** Code that holds a key and waits for another must not wait for ever: the other's holder may wait for it. */
+  #guard(): void {
+    if (this.#inner === undefined || this.#settled || this.holds) return;
+    const deadlock = this.#inner.deadlock();
+    const { turnLimit } = this;
+    if (deadlock !== undefined) this.giveUp(deadlock);
+    else if (turnLimit !== undefined) this.#turn = setTimeout(() => this.giveUp(turnTimeout()), turnLimit);
   }
 
   /** Fires when the hold ends from outside. Made when it is asked for: most loaders and transforms never do. */
@@ -177,6 +206,15 @@ export abstract class Ask<T> {
 
   #settle(): void {
     this.#settled = true;
+    clearTimeout(this.#turn);
+    this.#inner?.end();
     this.#signal?.removeEventListener("abort", this.#onAbort);
   }
+}
+
+function turnTimeout(): TandemError {
+  return new TandemError(
+    "Timeout",
+    `a call made by a loader or transform waited ${INNER_WAIT_MS} ms for the holder of its key, which may wait for it`,
+  );
 }

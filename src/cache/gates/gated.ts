@@ -1,7 +1,7 @@
 /** The operations of a cache that may have to wait for others: what `Cache` delegates to. */
 import { calls, type Key } from "../../native.js";
 import type { ValueCodec } from "../codec.js";
-import { describe } from "../options.js";
+import { describe } from "../describe.js";
 import { header } from "../window.js";
 import type { Ask, GatedCache } from "./ask.js";
 import { refuseSelfWait } from "./held-keys.js";

@@ -1,9 +1,10 @@
 /** `insert` and `update`: wait for the writes in flight on their key, then decide on what is there. */
 import { TandemError } from "../../errors.js";
 import { calls, type Key } from "../../native.js";
+import { checkNames } from "../names.js";
 import { Condition, type PreparedWrite, prepareWrite } from "../write.js";
 import { Answer, Ask, Filled, type GatedCache } from "./ask.js";
-import { checkNames, parseSignal } from "./load-options.js";
+import { parseSignal } from "./load-options.js";
 import { Code, type Outcome } from "./mailbox.js";
 import { DEFAULT_DEADLINE, type StoreOptions } from "./upsert.js";
 

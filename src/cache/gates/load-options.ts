@@ -1,6 +1,8 @@
 /** Options of `getOrSet`, checked where they enter. */
-import { describe } from "../options.js";
-import { costOf, duration } from "../write.js";
+import { describe } from "../describe.js";
+import { checkNames } from "../names.js";
+import { duration } from "../time.js";
+import { costOf } from "../write.js";
 
 /** Options of `getOrSet`. Times are whole numbers of milliseconds, at least 1. */
 export interface LoadOptions {
@@ -17,7 +19,10 @@ export interface LoadOptions {
   grace?: number;
   /** How long a caller waits for a refresh before it takes the stale value. Default: not at all. Needs `grace`. */
   softTimeout?: number;
-  /** How long a caller waits at most; then it gets the stale value, if there is one, or `Timeout`. Default: no limit. */
+  /**
+   * How long a caller waits at most; then it gets the stale value, if there is one, or `Timeout`. Default: no limit, but
+   * 30,000 for a caller that is itself a loader or transform and waits for another one.
+   */
   hardTimeout?: number;
   /**
    * Share of `ttl` (which must then be given), above 0 and below 1: a hit after it starts a refresh in the background.
@@ -95,27 +100,13 @@ const MAX_DELAY = 2 ** 31 - 1;
 
 /** A duration that a timer can take. */
 export function timer(option: string, value: unknown): number | undefined {
-  const ms = duration(option, value);
-  if (ms !== undefined && ms > MAX_DELAY) throw new RangeError(`${option} must be at most ${MAX_DELAY} ms; got ${ms}`);
-  return ms;
+  return duration(option, value, MAX_DELAY);
 }
 
 /** An AbortSignal or `undefined`. */
 export function parseSignal(signal: unknown): AbortSignal | undefined {
   if (signal === undefined || signal instanceof AbortSignal) return signal;
   throw new TypeError(`signal must be an AbortSignal; got ${describe(signal)}`);
-}
-
-/** Refuses names that `operation` does not know. */
-export function checkNames(operation: string, options: unknown, names: ReadonlySet<string>): void {
-  if (typeof options !== "object" || options === null) {
-    throw new TypeError(`the options of ${operation} must be an object; got ${describe(options)}`);
-  }
-  for (const name of Object.keys(options)) {
-    if (!names.has(name)) {
-      throw new TypeError(`${operation} has no option ${name}; it has ${[...names].join(", ")}`);
-    }
-  }
 }
 
 function parseEarlyRefresh(share: unknown, ttl: number | undefined): number {

@@ -46,6 +46,15 @@ class LoadAsk extends Ask<unknown> {
     if (answer !== Answer.Queued) void this.#run(answer);
   }
 
+  protected override get turnLimit(): number | undefined {
+    return this.#stale === undefined && this.#options.hardTimeout === undefined ? super.turnLimit : undefined;
+  }
+
+  protected override giveUp(reason: TandemError): void {
+    if (this.#stale === undefined) this.cancel(reason);
+    else this.resolve(this.#stale);
+  }
+
   /** Asks until the answer is no hit, or a hit that is still there when it is read. */
   #lease(): number {
     for (;;) {
@@ -111,10 +120,15 @@ class LoadAsk extends Ask<unknown> {
   }
 
   #readStored(): void {
-    const value = this.cache.peek(this.key);
-    if (value !== undefined) this.#finish(value);
-    else if (this.settled) this.close(this.holds ? overtaken() : undefined);
-    else this.start();
+    try {
+      const value = this.cache.peek(this.key);
+      if (value !== undefined) this.#finish(value);
+      else if (this.settled) this.close(this.holds ? overtaken() : undefined);
+      else this.start();
+    } catch (error) {
+      // The codec refused the value, or the cache the request.
+      this.#fail(error);
+    }
   }
 
   async #run(token: number): Promise<void> {

@@ -4,11 +4,14 @@
  */
 import { inspect } from "node:util";
 import { type ErrorCode, TandemError } from "../../errors.js";
+import { describe } from "../describe.js";
 
 /** Longest form that travels, in bytes; beyond it stacks and causes stay behind, then the message is cut. */
 const MAX_BYTES = 64 * 1024;
 const MAX_CAUSES = 8;
 const MAX_MESSAGE = 4096;
+/** Longest name and code of an error that is cut. */
+const MAX_NAME = 256;
 
 interface Travelling {
   /** Set for anything but an error. */
@@ -30,14 +33,38 @@ const builtIn: Record<string, new (message: string) => Error> = {
   URIError,
 };
 
-/** The bytes that stand for what a loader threw. */
+const NONDESCRIPT = "something was thrown that cannot be described: reading it throws";
+
+/** The words of what was thrown. Never throws, whatever a getter or `inspect` of its own does. */
+export function messageOf(thrown: unknown): string {
+  try {
+    return thrown instanceof Error ? `${thrown.message}` : describe(thrown);
+  } catch {
+    return NONDESCRIPT;
+  }
+}
+
+/** The bytes that stand for what a loader threw. Never throws: somebody waits for them. */
 export function encodeError(thrown: unknown): Uint8Array {
+  try {
+    return encode(thrown);
+  } catch {
+    return Buffer.from(JSON.stringify({ name: "Error", message: NONDESCRIPT } satisfies Travelling));
+  }
+}
+
+function encode(thrown: unknown): Uint8Array {
   const whole = Buffer.from(JSON.stringify(pack(thrown, 0)));
   if (whole.length <= MAX_BYTES) {
     return whole;
   }
   const { name, message, code, ours } = pack(thrown, MAX_CAUSES);
-  const short = { name, message: message?.slice(0, MAX_MESSAGE) ?? "the loader threw a large value", code, ours };
+  const short = {
+    name: name?.slice(0, MAX_NAME),
+    message: message?.slice(0, MAX_MESSAGE) ?? "the loader threw a large value",
+    code: typeof code === "string" ? code.slice(0, MAX_NAME) : code,
+    ours,
+  };
   return Buffer.from(JSON.stringify(short));
 }
 

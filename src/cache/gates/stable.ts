@@ -1,8 +1,9 @@
 /** `stable`: the value at a moment when no change of the key is in flight or queued. */
 import { calls, type Key } from "../../native.js";
 import { receiveApart } from "../codec.js";
+import { checkNames } from "../names.js";
 import { Ask, type GatedCache } from "./ask.js";
-import { checkNames, parseSignal } from "./load-options.js";
+import { parseSignal } from "./load-options.js";
 import { Code, type Outcome } from "./mailbox.js";
 
 /** Options of `stable`. */

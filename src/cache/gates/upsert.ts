@@ -1,11 +1,13 @@
 /** `upsert`: computes a value from the one that is there, while nobody else changes the key. */
 import { TandemError } from "../../errors.js";
 import { calls, type Key } from "../../native.js";
-import { describe } from "../options.js";
+import { describe } from "../describe.js";
+import { checkNames } from "../names.js";
 import { Condition, prepareWrite } from "../write.js";
 import { Answer, Ask, End, Filled, type GatedCache } from "./ask.js";
 import { holding } from "./held-keys.js";
-import { checkNames, parseSignal, timer } from "./load-options.js";
+import { parseSignal, timer } from "./load-options.js";
+import { messageOf } from "./loader-error.js";
 import { Code, type Outcome } from "./mailbox.js";
 
 /** How long a transform may take unless told otherwise, in ms; also how long an insert or update in turn may. */
@@ -139,8 +141,7 @@ class UpsertAsk extends Ask<UpsertResult> {
       return;
     }
     if (!this.endHold(End.Keep)) return;
-    const words = error instanceof Error ? error.message : describe(error);
-    this.#fail(new TandemError("TransformFailed", `the transform failed: ${words}`, { cause: error }));
+    this.#fail(new TandemError("TransformFailed", `the transform failed: ${messageOf(error)}`, { cause: error }));
   }
 
   #ended(end: number, result: UpsertResult): void {

@@ -5,7 +5,7 @@ import { defaultMaxBytes, parseBytes } from "../../cache/options.js";
 import { DEFAULT_BIND, DEFAULT_PORT, defaultThreads } from "../../worker/options.js";
 
 const MIN_MEMORY = 1024 ** 2;
-const MAX_MEMORY = 64 * 1024 ** 4;
+const MAX_MEMORY = 32 * 1024 ** 4;
 
 /** One setting. Flags and variables arrive as text, values of a file with a type of their own. */
 export interface Setting<T> {
@@ -58,7 +58,7 @@ const maxMemory: Setting<string | number> = {
   key: "max-memory",
   placeholder: "size",
   description: "bound on all memory of the cache, such as 512mb or 1gb",
-  allowed: "a size from 1mb to 64tb, such as 512mb or 1gb",
+  allowed: "a size from 1mb to 32tb, such as 512mb or 1gb",
   schema: v.pipe(v.union([v.string(), v.number()]), v.check(isMemory)),
   fallback: () => `${Math.floor(defaultMaxBytes() / 1024 ** 2)}mb`,
 };

@@ -34,6 +34,38 @@ export function operationsContract(check: Check): void {
     assert.equal(await cache.has("k"), false);
   });
 
+  check("refuses every call once it is closed", {}, async ({ cache }) => {
+    await cache.set("k", 1);
+    await cache.close();
+    await cache.close();
+    for (const call of [
+      () => cache.get("k"),
+      () => cache.getBuffer("k"),
+      () => cache.peek("k"),
+      () => cache.has("k"),
+      () => cache.getMany(["k"]),
+      () => cache.getEntry("k"),
+      () => cache.set("k", 2),
+      () => cache.setEntry("k", 2),
+      () => cache.add("k", 2),
+      () => cache.replace("k", 2),
+      () => cache.delete("k"),
+      () => cache.take("k"),
+      () => cache.incr("k"),
+      () => cache.decr("k"),
+      () => cache.touch("k"),
+      () => cache.expire("k", 1000),
+      () => cache.ttl("k"),
+      () => cache.persist("k"),
+      () => cache.scan(),
+      () => cache.clear(),
+      () => cache.stats(),
+      () => cache.resize(4 * 1024 ** 2),
+    ]) {
+      await assert.rejects(async () => call(), { code: "Closed" }, `${call}`);
+    }
+  });
+
   check("deletes and takes", {}, async ({ cache }) => {
     await cache.set("k", "v");
     assert.equal(await cache.delete("k"), true);

@@ -47,8 +47,8 @@ test("the environment may name the file", () => {
 test.each([
   [{ port: "70000" }, {}, 'flag --port: "70000" is not a whole number from 0 to 65535'],
   [{ port: "1e3" }, {}, 'flag --port: "1e3" is not a whole number from 0 to 65535'],
-  [{ maxMemory: "lots" }, {}, 'flag --max-memory: "lots" is not a size from 1mb to 64tb, such as 512mb or 1gb'],
-  [{ maxMemory: "10kb" }, {}, 'flag --max-memory: "10kb" is not a size from 1mb to 64tb, such as 512mb or 1gb'],
+  [{ maxMemory: "lots" }, {}, 'flag --max-memory: "lots" is not a size from 1mb to 32tb, such as 512mb or 1gb'],
+  [{ maxMemory: "10kb" }, {}, 'flag --max-memory: "10kb" is not a size from 1mb to 32tb, such as 512mb or 1gb'],
   [{}, { TANDEM_POLICY: "LRU" }, 'environment TANDEM_POLICY: "LRU" is not default or lru'],
   [{}, { TANDEM_BIND: "example.org" }, 'environment TANDEM_BIND: "example.org" is not an IP address or "localhost"'],
   [{ threads: "0" }, {}, 'flag --threads: "0" is not a whole number from 1 to 256'],

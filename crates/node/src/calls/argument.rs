@@ -42,7 +42,7 @@ impl<const N: usize> Call<'_, N> {
     /// The bytes of the Uint8Array in argument `index`, borrowed for the call.
     #[inline(always)]
     pub fn bytes(&self, index: usize) -> Result<(*mut u8, usize), Failure> {
-        uint8_array(self.env, self.arguments[index])
+        uint8_array(self.env, self.arguments[index])?
             .ok_or_else(|| Failure::Type(format!("argument {index} must be a Uint8Array")))
     }
 
@@ -84,7 +84,7 @@ pub fn read_key(env: sys::napi_env, value: sys::napi_value, scratch: &mut [u8]) 
 
 #[cold]
 fn read_key_bytes(env: sys::napi_env, value: sys::napi_value, scratch: &mut [u8]) -> Result<usize, Failure> {
-    let Some((bytes, length)) = uint8_array(env, value) else {
+    let Some((bytes, length)) = uint8_array(env, value)? else {
         return Err(Failure::Type(format!("a key must be a string or a Uint8Array; got {}", type_name(env, value))));
     };
     if length > MAX_KEY_BYTES {
@@ -159,20 +159,35 @@ fn verify_surrogates(
     Ok(())
 }
 
-/// Address and length of a Uint8Array or Buffer.
+/// Address and length of a Uint8Array or Buffer; `None` for anything else.
 #[inline(always)]
-pub fn uint8_array(env: sys::napi_env, value: sys::napi_value) -> Option<(*mut u8, usize)> {
+fn uint8_array(env: sys::napi_env, value: sys::napi_value) -> Result<Option<(*mut u8, usize)>, Failure> {
     let (mut kind, mut length, mut data) = (0, 0, ptr::null_mut());
     // SAFETY: out pointers are valid; null ones are not asked for.
     let status = unsafe {
         sys::napi_get_typedarray_info(env, value, &mut kind, &mut length, &mut data, ptr::null_mut(), ptr::null_mut())
     };
     if status != sys::Status::napi_ok || kind != sys::TypedarrayType::uint8_array {
-        return None;
+        return Ok(None);
     }
-    // An empty array may have no address; slices need one that is not null.
-    let data = if length == 0 { ptr::NonNull::dangling().as_ptr() } else { data.cast() };
-    Some((data, length))
+    if length == 0 {
+        verify_empty(env, value)?;
+        // An empty array may have no address; slices need one that is not null.
+        return Ok(Some((ptr::NonNull::dangling().as_ptr(), 0)));
+    }
+    Ok(Some((data.cast(), length)))
+}
+
+/// An array whose buffer was transferred, or shrunk below it, looks empty to Node-API; only JavaScript can tell.
+#[cold]
+fn verify_empty(env: sys::napi_env, array: sys::napi_value) -> Result<(), Failure> {
+    let state = Environment::of(env).ok_or(Failure::Pending)?;
+    if state.is_in_bounds(env, array)? {
+        return Ok(());
+    }
+    Err(Failure::Type(
+        "the Uint8Array is detached (its buffer was transferred) or out of the bounds of its buffer".into(),
+    ))
 }
 
 /// The type of `value` in words, for messages.

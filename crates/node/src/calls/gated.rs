@@ -6,8 +6,7 @@ use napi::sys;
 use tandem_engine::gates::{Acquired, Cancelled, GateKind, Request};
 use tandem_engine::{Fill, Filled, Kind, Lease, LeaseMode, NewValue, Stable, WriteOptions};
 
-use super::read::closed;
-use super::{Call, Outcome, calls};
+use super::{Call, Outcome, calls, closed};
 use crate::environment::check;
 use crate::failure::Failure;
 use crate::mailbox::Mailbox;
@@ -32,10 +31,6 @@ impl<const N: usize> Call<'_, N> {
         let mailbox = self.mailbox_for(cache)?;
         let hold_ms = (!hold_ms.is_nan()).then_some(hold_ms as u64);
         Ok(Request { kind, owner: mailbox.owner, ticket: ticket as u64, hold_ms, wake: mailbox })
-    }
-
-    fn with_open<T>(&self, f: impl FnOnce(&Handle, &[u8]) -> Result<T, Failure>) -> Result<T, Failure> {
-        self.with_key(|key| self.with_cache(|cache| f(cache.ok_or_else(closed)?, key))?)
     }
 
     fn answer(&self, number: f64) -> Outcome {

@@ -16,6 +16,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
 use napi::sys;
+use tandem_engine::Error;
 
 use crate::environment::{Environment, check};
 use crate::failure::Failure;
@@ -41,6 +42,15 @@ impl<const N: usize> Call<'_, N> {
         Ok(self.state.slots.with(index, f))
     }
 
+    /// Runs `f` with that cache and the key in argument 1.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] where the handle was closed.
+    #[inline(always)]
+    fn with_open<T>(&self, f: impl FnOnce(&Handle, &[u8]) -> Result<T, Failure>) -> Result<T, Failure> {
+        self.with_key(|key| self.with_cache(|cache| f(cache.ok_or_else(closed)?, key))?)
+    }
+
     /// JavaScript's `undefined`.
     #[inline(always)]
     fn undefined(&self) -> sys::napi_value {
@@ -54,6 +64,12 @@ impl<const N: usize> Call<'_, N> {
         check(unsafe { sys::napi_get_boolean(self.env, value, &mut result) })?;
         Ok(result)
     }
+}
+
+/// What a call on a closed handle reports.
+#[cold]
+fn closed() -> Failure {
+    Error::Closed.into()
 }
 
 /// Reads the arguments, runs `body`, and turns failures and panics into exceptions.

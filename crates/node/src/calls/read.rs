@@ -6,19 +6,16 @@ use tandem_engine::{Found, ReadMode};
 
 use super::deliver::{Copied, Form, copy, copy_metadata};
 use super::{Call, Outcome, calls};
-use crate::failure::Failure;
 
 /// Reads a value. `inspect` sees it under the shard lock.
 #[inline(always)]
 fn read(call: &Call<'_, 2>, mode: ReadMode, form: Form, inspect: impl Fn(&Found<'_>)) -> Outcome {
     let mut scratch = call.state.value.borrow_mut();
-    let copied = call.with_key(|key| {
-        call.with_cache(|cache| {
-            cache?.engine.read(key, mode, |found| {
-                inspect(found);
-                copy(call.state, &mut scratch, found, form)
-            })
-        })
+    let copied = call.with_open(|cache, key| {
+        Ok(cache.engine.read(key, mode, |found| {
+            inspect(found);
+            copy(call.state, &mut scratch, found, form)
+        }))
     })?;
     call.deliver(copied, &scratch)
 }
@@ -40,14 +37,12 @@ calls! {
     /// where there are more than fit, nothing is copied. `undefined` is a miss.
     fn get_into(call: 3) {
         let (target, room) = call.bytes(2)?;
-        let copied = call.with_key(|key| {
-            call.with_cache(|cache| {
-                cache?.engine.read(key, ReadMode::Use, |found| match found.integer() {
-                    Some(integer) => Some(copy_to(integer.to_string().as_bytes(), target, room)),
-                    None if matches!(found.kind, tandem_engine::Kind::Hash | tandem_engine::Kind::Set) => None,
-                    None => Some(copy_to(found.bytes, target, room)),
-                })
-            })
+        let copied = call.with_open(|cache, key| {
+            Ok(cache.engine.read(key, ReadMode::Use, |found| match found.integer() {
+                Some(integer) => Some(copy_to(integer.to_string().as_bytes(), target, room)),
+                None if matches!(found.kind, tandem_engine::Kind::Hash | tandem_engine::Kind::Set) => None,
+                None => Some(copy_to(found.bytes, target, room)),
+            }))
         })?;
         match copied {
             None => Ok(call.undefined()),
@@ -58,27 +53,20 @@ calls! {
 
     /// `inspect(handle, key)`: version, expiry and cost in the header of the window; says whether the key is there.
     fn inspect(call: 2) {
-        let found = call.with_key(|key| {
-            call.with_cache(|cache| {
-                let inspect = |found: &Found<'_>| copy_metadata(call.state, found);
-                cache.and_then(|cache| cache.engine.read(key, ReadMode::Peek, inspect)).is_some()
-            })
-        })?;
+        let inspect = |found: &Found<'_>| copy_metadata(call.state, found);
+        let found = call.with_open(|cache, key| Ok(cache.engine.read(key, ReadMode::Peek, inspect).is_some()))?;
         call.boolean(found)
     }
 
     /// `has(handle, key)`: whether the key is there; no use.
     fn has(call: 2) {
-        let found =
-            call.with_key(|key| call.with_cache(|cache| cache.is_some_and(|cache| cache.engine.contains(key))))?;
+        let found = call.with_open(|cache, key| Ok(cache.engine.contains(key)))?;
         call.boolean(found)
     }
 
     /// `touch(handle, key)`: a use without a value; says whether the key is there.
     fn touch(call: 2) {
-        let found = call.with_key(|key| {
-            call.with_cache(|cache| cache.and_then(|cache| cache.engine.read(key, ReadMode::Use, |_| ())).is_some())
-        })?;
+        let found = call.with_open(|cache, key| Ok(cache.engine.read(key, ReadMode::Use, |_| ()).is_some()))?;
         call.boolean(found)
     }
 }
@@ -90,9 +78,4 @@ fn copy_to(bytes: &[u8], target: *mut u8, room: usize) -> usize {
         unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), target, bytes.len()) };
     }
     bytes.len()
-}
-
-/// What a call on a closed handle reports where a miss will not do.
-pub fn closed() -> Failure {
-    tandem_engine::Error::Closed.into()
 }

@@ -4,30 +4,19 @@ use tandem_engine::Condition;
 
 use super::calls;
 use super::deliver::{Form, copy};
-use super::read::closed;
 
 calls! {
     /// `delete(handle, key)`: says whether an entry went.
     fn delete(call: 2) {
-        let deleted = call.with_key(|key| {
-            call.with_cache(|cache| match cache {
-                Some(cache) => Ok(cache.engine.delete(key, Condition::Always)?),
-                None => Err(closed()),
-            })?
-        })?;
+        let deleted = call.with_open(|cache, key| Ok(cache.engine.delete(key, Condition::Always)?))?;
         call.boolean(deleted)
     }
 
     /// `take(handle, key)`: deletes, and returns the value as `get` does.
     fn take(call: 2) {
         let mut scratch = call.state.value.borrow_mut();
-        let copied = call.with_key(|key| {
-            call.with_cache(|cache| match cache {
-                Some(cache) => {
-                    Ok(cache.engine.take(key, |found| copy(call.state, &mut scratch, found, Form::Value))?)
-                }
-                None => Err(closed()),
-            })?
+        let copied = call.with_open(|cache, key| {
+            Ok(cache.engine.take(key, |found| copy(call.state, &mut scratch, found, Form::Value))?)
         })?;
         call.deliver(copied, &scratch)
     }

@@ -4,8 +4,7 @@ use napi::sys;
 use tandem_engine::{Condition, Expiry, Kind, NewValue, WriteOptions, Written};
 
 use super::deliver::MAX_SAFE_INTEGER;
-use super::read::closed;
-use super::{Call, Outcome, calls};
+use super::{Call, Outcome, calls, closed};
 use crate::environment::check;
 use crate::failure::Failure;
 
@@ -144,12 +143,8 @@ calls! {
     /// `incr(handle, key, delta)`: adds a safe integer and returns the sum; an error beyond 2^53 - 1.
     fn incr(call: 3) {
         let delta = call.number(2)? as i64;
-        let sum = call.with_key(|key| {
-            call.with_cache(|cache| match cache {
-                Some(cache) => Ok(cache.engine.incr_within(key, delta, -MAX_SAFE_INTEGER..=MAX_SAFE_INTEGER)?),
-                None => Err(closed()),
-            })?
-        })?;
+        let within = -MAX_SAFE_INTEGER..=MAX_SAFE_INTEGER;
+        let sum = call.with_open(|cache, key| Ok(cache.engine.incr_within(key, delta, within)?))?;
         number(call, sum)
     }
 }
