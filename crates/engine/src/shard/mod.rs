@@ -180,6 +180,8 @@ pub(crate) struct Shard {
     reserved: (u64, u64),
     /// Number of evictions from which on compaction is considered again.
     next_compaction: u64,
+    /// Bytes written since the shard last gave up as many; see [`Shard::keep_pace`].
+    written: u32,
     /// Runs of compaction that the current write has waited for.
     runs_in_vain: u32,
     /// No record expires before this.
@@ -215,6 +217,7 @@ impl Shard {
             was_relieved: false,
             reserved: (0, 0),
             next_compaction: 0,
+            written: 0,
             runs_in_vain: 0,
             next_deadline: u64::MAX,
             charged: 0,

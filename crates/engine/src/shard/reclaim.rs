@@ -9,9 +9,11 @@ use crate::record::field;
 
 /// Records moved by one step of compaction.
 const MOVES_A_STEP: u32 = 32;
+/// Bytes written before as many are given up: one by one costs more, because evictions in a row fetch ahead.
+const PACE_BYTES: u32 = 1024;
 /// Steps that one write may take to keep pace, and in need of a segment before it turns to the reserve; a step of
 /// compaction counts as many as it may move records.
-const PACE_STEPS: u32 = 4;
+const PACE_STEPS: u32 = 128;
 const STEPS_BEFORE_RESERVE: u32 = 1024;
 /// Percent of the log that may be dead before compaction goes before eviction. In exact `lru` records die
 /// everywhere, so compaction pays from a higher share on.
@@ -76,19 +78,27 @@ impl Shard {
 
     /// After a write of `bytes`: where no segment is left for the next one that will need it, gives up as much as was
     /// written, so that no write has to win a whole segment at once.
+    #[inline(always)]
     pub(super) fn keep_pace(&mut self, bytes: u32, effects: &mut Effects) {
+        self.written += bytes;
+        if self.written >= PACE_BYTES {
+            self.catch_up(effects);
+        }
+    }
+
+    fn catch_up(&mut self, effects: &mut Effects) {
+        let written = u64::from(std::mem::take(&mut self.written));
         let shortage = self.shared.segments.shortage();
         if shortage == 0 || self.should_defer(Bound::Bytes) {
             return;
         }
         // Twice as much while the reserve is to be filled up.
         let reserve_is_low = shortage > u64::from(self.shared.segments.segment_bytes());
-        let goal = self.log.live_bytes().saturating_sub(u64::from(bytes) << u32::from(reserve_is_low));
+        let goal = self.log.live_bytes().saturating_sub(written << u32::from(reserve_is_low));
         self.runs_in_vain = 0;
-        for _ in 0..PACE_STEPS {
-            if !self.reclaim(Bound::Bytes, effects) || self.log.compaction.is_some() || self.log.live_bytes() <= goal {
-                break;
-            }
+        let mut steps = 0;
+        while steps < PACE_STEPS && self.log.live_bytes() > goal && self.reclaim(Bound::Bytes, effects) {
+            steps += self.weight_of_step();
         }
     }
 
