@@ -87,10 +87,10 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub fn new(stream: TcpStream, id: u64) -> Self {
+    pub fn new(stream: TcpStream, id: u64, shared: &Shared) -> Self {
         Self {
             stream,
-            client: Client::new(id),
+            client: Client::new(id, shared.options.password.is_some()),
             state: State::Open,
             hangup: false,
             last_turn: false,

@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tandem_wire::Args;
 
-use crate::command::{Context, Entry, refusal};
+use crate::command::{Context, Entry, Flag, refusal};
 use crate::connection::Special;
 
 /// Runs one request; `entry` is what the table has for its name. A panic in it ends the request with an error, not the
@@ -72,9 +72,22 @@ fn run_special(context: &mut Context<'_>, entry: Option<&'static Entry>, args: A
     if context.client.special.take(Special::SKIP_NEXT) {
         context.client.special.insert(Special::SKIP);
     }
-    run_one(context, entry, args);
+    if context.client.special.contains(Special::NEEDS_AUTH) {
+        run_unauthenticated(context, entry, args);
+    } else {
+        run_one(context, entry, args);
+    }
     // Still so after the request: it was not the one that wants replies again.
     if context.client.special.take(Special::SKIP) || context.client.special.contains(Special::REPLY_OFF) {
         context.output.rewind(mark);
+    }
+}
+
+/// Runs one request of a client that has not said the password.
+fn run_unauthenticated(context: &mut Context<'_>, entry: Option<&'static Entry>, args: Args<'_>) {
+    match resolve(context, entry, args) {
+        Some(entry) if entry.command.flags.contains(&Flag::NoAuth) => (entry.command.run)(context, args),
+        Some(_) => context.error("NOAUTH Authentication required."),
+        None => {}
     }
 }

@@ -299,7 +299,7 @@ impl EventLoop {
             return;
         }
         let id = self.shared.accepted.fetch_add(1, Relaxed) + 1;
-        entry.insert(Connection::new(stream, id));
+        entry.insert(Connection::new(stream, id, &self.shared));
     }
 
     /// The first time: stops accepting, answers what has been received and closes each connection as soon as its

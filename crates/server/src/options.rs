@@ -89,6 +89,19 @@ pub struct ClientLimits {
     pub linger: Duration,
 }
 
+impl ClientLimits {
+    /// Size of a request of a client that has not said the password; the counts and lengths are those of Redis.
+    pub(crate) fn unauthenticated_request(&self) -> Limits {
+        Limits {
+            args: 10,
+            bulk_bytes: 16 << 10,
+            request_bytes: self.unauthenticated_bytes,
+            unauthenticated: true,
+            ..self.request
+        }
+    }
+}
+
 impl Default for ClientLimits {
     fn default() -> Self {
         Self {

@@ -74,6 +74,8 @@ pub struct ServerStats {
     pub rejected: u64,
     /// Connections cut so far because their peer took no replies.
     pub cut: u64,
+    /// Wrong passwords so far.
+    pub refused_passwords: u64,
     /// Commands run so far.
     pub commands: u64,
     /// Bytes read so far.
@@ -141,6 +143,7 @@ impl Server {
             accepted: AtomicU64::new(0),
             rejected: AtomicU64::new(0),
             cut: AtomicU64::new(0),
+            refused_passwords: AtomicU64::new(0),
             buffer_bytes: AtomicUsize::new(0),
             numbered: AtomicBool::new(false),
             census: Mutex::default(),
@@ -188,6 +191,7 @@ impl Server {
             accepted: self.shared.accepted.load(Relaxed),
             rejected: self.shared.rejected.load(Relaxed),
             cut: self.shared.cut.load(Relaxed),
+            refused_passwords: self.shared.refused_passwords.load(Relaxed),
             commands,
             bytes_in,
             bytes_out,

@@ -34,6 +34,8 @@ pub(crate) struct Shared {
     pub rejected: AtomicU64,
     /// Connections cut so far because they took no replies.
     pub cut: AtomicU64,
+    /// Wrong passwords so far.
+    pub refused_passwords: AtomicU64,
     /// Buffers of all clients in bytes.
     pub buffer_bytes: AtomicUsize,
     /// Whether a database other than 0 was ever selected. Until then it need not be told apart from the others.

@@ -190,7 +190,8 @@ fn a_client_too_many_is_told_so() {
 
 #[test]
 fn requests_are_bounded_in_every_direction() {
-    let request = Limits { args: 10, bulk_bytes: 1 << 20, line_bytes: 1 << 10, request_bytes: 2 << 20 };
+    let request =
+        Limits { args: 10, bulk_bytes: 1 << 20, line_bytes: 1 << 10, request_bytes: 2 << 20, ..Limits::default() };
     let running = start_with(1, ClientLimits { request, ..ClientLimits::default() });
     running.connect().expect(&[("DEL 1 2 3 4 5 6 7 8 9", ":0\r\n")]);
     for (head, answer) in [

@@ -20,11 +20,19 @@ pub struct Limits {
     pub line_bytes: usize,
     /// Bytes of one request with everything in it; at most 4 GiB.
     pub request_bytes: usize,
+    /// Whether the limits are so narrow because the client has not said the password: it is told so.
+    pub unauthenticated: bool,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { args: 1 << 20, bulk_bytes: 64 << 20, line_bytes: DEFAULT_LINE_BYTES, request_bytes: 256 << 20 }
+        Self {
+            args: 1 << 20,
+            bulk_bytes: 64 << 20,
+            line_bytes: DEFAULT_LINE_BYTES,
+            request_bytes: 256 << 20,
+            unauthenticated: false,
+        }
     }
 }
 
@@ -116,6 +124,10 @@ pub enum ProtocolError {
     InlineTooLong,
     /// An inline command with an open quote.
     UnbalancedQuotes,
+    /// More arguments than a client may send that has not said the password.
+    TooManyUnauthenticated,
+    /// A longer argument than a client may send that has not said the password.
+    TooLongUnauthenticated,
     /// All arguments together exceed [`Limits::request_bytes`].
     RequestTooLong,
 }
@@ -132,6 +144,8 @@ impl fmt::Display for ProtocolError {
             Self::BadLength => f.write_str("invalid bulk length"),
             Self::InlineTooLong => f.write_str("too big inline request"),
             Self::UnbalancedQuotes => f.write_str("unbalanced quotes in request"),
+            Self::TooManyUnauthenticated => f.write_str("unauthenticated multibulk length"),
+            Self::TooLongUnauthenticated => f.write_str("unauthenticated bulk length"),
             Self::RequestTooLong => f.write_str("request too long"),
         }
     }
@@ -194,7 +208,8 @@ impl RequestParser {
             };
             let count = count.ok_or(ProtocolError::BadCount)?;
             if count > limits.args as i64 {
-                return Err(ProtocolError::BadCount);
+                let known = !limits.unauthenticated || count > Limits::default().args as i64;
+                return Err(if known { ProtocolError::BadCount } else { ProtocolError::TooManyUnauthenticated });
             }
             if count <= 0 {
                 return Ok(Progress::Complete { consumed: next });
@@ -245,8 +260,16 @@ impl RequestParser {
                     if buffer[self.position] != b'$' {
                         return Err(ProtocolError::ExpectedBulk(buffer[self.position]));
                     }
-                    let len = len.filter(|&len| len >= 0 && len <= limits.bulk_bytes as i64);
-                    let len = len.ok_or(ProtocolError::BadLength)? as usize;
+                    let len = len.filter(|&len| len >= 0).ok_or(ProtocolError::BadLength)?;
+                    if len > limits.bulk_bytes as i64 {
+                        let known = !limits.unauthenticated || len > Limits::default().bulk_bytes as i64;
+                        return Err(if known {
+                            ProtocolError::BadLength
+                        } else {
+                            ProtocolError::TooLongUnauthenticated
+                        });
+                    }
+                    let len = len as usize;
                     if next + len + 2 > limits.request_bytes {
                         return Err(ProtocolError::RequestTooLong);
                     }

@@ -20,7 +20,7 @@ proptest! {
         ], 0..400),
         cuts in proptest::collection::vec(0usize..400, 0..6),
     ) {
-        let limits = Limits { args: 16, bulk_bytes: 64, line_bytes: 64, request_bytes: 256 };
+        let limits = Limits { args: 16, bulk_bytes: 64, line_bytes: 64, request_bytes: 256, unauthenticated: false };
         let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(stream.len())).chain([stream.len()]).collect();
         cuts.sort_unstable();
         let (mut parser, mut start) = (RequestParser::default(), 0);

@@ -60,6 +60,15 @@ pub(super) const COMMANDS: &[Command] = &[
         ..BASE
     },
     Command {
+        name: "reset",
+        syntax: "RESET",
+        summary: "Reset the connection",
+        since: "6.2.0",
+        flags: HANDSHAKE,
+        run: reset,
+        ..BASE
+    },
+    Command {
         name: "quit",
         syntax: "QUIT",
         summary: "Close the connection",
@@ -187,14 +196,12 @@ fn hello(context: &mut Context<'_>, args: Args<'_>) {
             None => return context.error("ERR Protocol version is not an integer or out of range"),
         };
     }
-    let mut name = None;
+    let (mut name, mut credentials) = (None, None);
     let mut at = 2;
     while at < args.len() {
         let left = args.len() - at - 1;
         if args[at].eq_ignore_ascii_case(b"auth") && left >= 2 {
-            if !is_default_user(&args[at + 1]) {
-                return context.error(WRONG_PASSWORD);
-            }
+            credentials = Some((&args[at + 1], &args[at + 2]));
             at += 3;
         } else if args[at].eq_ignore_ascii_case(b"setname") && left >= 1 {
             if !is_name(&args[at + 1]) {
@@ -205,6 +212,18 @@ fn hello(context: &mut Context<'_>, args: Args<'_>) {
         } else {
             return refusal::repeating(context, "ERR Syntax error in HELLO option '", &args[at], "'");
         }
+    }
+    if let Some((user, word)) = credentials
+        && !log_in(context, user, word)
+    {
+        return context.error(WRONG_PASSWORD);
+    }
+    if context.client.special.contains(Special::NEEDS_AUTH) {
+        return context.error(
+            "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH \
+             <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the \
+             same time",
+        );
     }
     if let Some(name) = name {
         context.client.session().name = name.into();
@@ -233,21 +252,38 @@ fn hello(context: &mut Context<'_>, args: Args<'_>) {
 const WRONG_PASSWORD: &str = "WRONGPASS invalid username-password pair or user is disabled.";
 const BAD_NAME: &str = "ERR Client names cannot contain spaces, newlines or special characters.";
 
-/// The one user there is needs no password, so that any will do, as in a Redis without one.
-fn is_default_user(name: &[u8]) -> bool {
-    name == b"default"
+/// The one user there is. Without a password any word will do, as in Redis.
+const USER: &[u8] = b"default";
+
+/// Lets the client in if `user` and `word` are right; counts it if they are not.
+fn log_in(context: &mut Context<'_>, user: &[u8], word: &[u8]) -> bool {
+    let right = user == USER && context.server.options.password.as_ref().is_none_or(|password| password.matches(word));
+    if right {
+        context.client.special.take(Special::NEEDS_AUTH);
+    } else {
+        context.server.refused_passwords.fetch_add(1, Relaxed);
+    }
+    right
 }
 
 fn auth(context: &mut Context<'_>, args: Args<'_>) {
-    match args.len() {
-        2 => context.error(
-            "ERR AUTH <password> called without any password configured for the default user. \
-             Are you sure your configuration is correct?",
-        ),
-        3 if is_default_user(&args[1]) => context.ok(),
-        3 => context.error(WRONG_PASSWORD),
-        _ => context.error(refusal::SYNTAX),
-    }
+    let (user, word) = match args.len() {
+        2 if context.server.options.password.is_none() => {
+            return context.error(
+                "ERR AUTH <password> called without any password configured for the default user. \
+                 Are you sure your configuration is correct?",
+            );
+        }
+        2 => (USER, &args[1]),
+        3 => (&args[1], &args[2]),
+        _ => return context.error(refusal::SYNTAX),
+    };
+    if log_in(context, user, word) { context.ok() } else { context.error(WRONG_PASSWORD) }
+}
+
+fn reset(context: &mut Context<'_>, _args: Args<'_>) {
+    context.client.reset(context.server.options.password.is_some());
+    context.simple("RESET");
 }
 
 /// Names are shown in lines of text: printable, and no spaces.

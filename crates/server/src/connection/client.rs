@@ -13,6 +13,8 @@ impl Special {
     pub const SKIP_NEXT: Self = Self(1 << 1);
     /// The present request is not answered.
     pub const SKIP: Self = Self(1 << 2);
+    /// The client has not said the password.
+    pub const NEEDS_AUTH: Self = Self(1 << 3);
 
     /// Whether the client is an ordinary one.
     #[inline]
@@ -63,16 +65,18 @@ pub(crate) struct Session {
 }
 
 impl Client {
-    pub fn new(id: u64) -> Self {
-        Self {
-            id,
-            db: 0,
-            protocol: Protocol::Resp2,
-            closing: false,
-            cut: false,
-            special: Special::default(),
-            session: None,
+    /// A client that has just connected; `knocks`: it must say the password first.
+    pub fn new(id: u64, knocks: bool) -> Self {
+        let mut special = Special::default();
+        if knocks {
+            special.insert(Special::NEEDS_AUTH);
         }
+        Self { id, db: 0, protocol: Protocol::Resp2, closing: false, cut: false, special, session: None }
+    }
+
+    /// Makes the client what it was when it connected, but for its connection and `closing`.
+    pub fn reset(&mut self, knocks: bool) {
+        *self = Self { closing: self.closing, cut: self.cut, ..Self::new(self.id, knocks) };
     }
 
     /// The session, made where there was none.

@@ -4,6 +4,7 @@ use tandem_engine::{Cache, Prefetched};
 use tandem_wire::{Args, Limits, Progress, ProtocolError, RequestParser};
 
 use crate::command::{self, Command, Context, Entry};
+use crate::connection::Special;
 use crate::dispatch;
 
 /// Requests that are looked at before the first of them is run.
@@ -89,7 +90,12 @@ impl Requests {
         let mut ran = Ran { consumed: 0, commands: 0, stop: Stop::Closing };
         let mut batch = [Parsed::default(); BATCH];
         loop {
-            let (count, end) = self.parse(bytes, ran.consumed, &limits.request, &mut batch);
+            let (count, end) = if context.client.special.contains(Special::NEEDS_AUTH) {
+                // One at a time: the next one may have been let in.
+                self.parse(bytes, ran.consumed, &limits.unauthenticated_request(), &mut batch[..1])
+            } else {
+                self.parse(bytes, ran.consumed, &limits.request, &mut batch)
+            };
             self.fetch_ahead(bytes, &batch[..count], context);
             for (number, one) in batch[..count].iter().enumerate() {
                 let args = self.parsers[number].args(&bytes[one.start..]);
@@ -124,15 +130,10 @@ impl Requests {
         }
     }
 
-    /// Parses up to a batch of requests from `start` on.
+    /// Parses as many requests from `start` on as there is room for in `batch`.
     #[inline]
-    fn parse(
-        &mut self,
-        bytes: &[u8],
-        mut start: usize,
-        limits: &Limits,
-        batch: &mut [Parsed; BATCH],
-    ) -> (usize, Option<End>) {
+    fn parse(&mut self, bytes: &[u8], mut start: usize, limits: &Limits, batch: &mut [Parsed]) -> (usize, Option<End>) {
+        let room = batch.len();
         for (count, (parser, parsed)) in self.parsers.iter_mut().zip(batch).enumerate() {
             let rest = &bytes[start..];
             match parser.parse(rest, limits) {
@@ -146,7 +147,7 @@ impl Requests {
                 Err(error) => return (count, Some(End::Error(error))),
             }
         }
-        (BATCH, None)
+        (room, None)
     }
 
     /// Fetches first the index lines of all keys, then their records.

@@ -26,12 +26,15 @@ pub fn start() -> Running {
 
 /// Starts a server with these loops and limits.
 pub fn start_with(threads: usize, limits: ClientLimits) -> Running {
+    start_server(ServerOptions { threads, limits, ..ServerOptions::default() })
+}
+
+/// Starts a server with these options, on a free port.
+pub fn start_server(options: ServerOptions) -> Running {
     let clock = Arc::new(ManualClock::new(START_MS));
-    let options = Options { max_bytes: 64 << 20, clock: Arc::clone(&clock) as _, ..Options::default() };
-    let cache = Arc::new(Cache::new(options).unwrap());
-    let server =
-        Server::start(Arc::clone(&cache), ServerOptions { port: 0, threads, limits, ..ServerOptions::default() })
-            .unwrap();
+    let engine = Options { max_bytes: 64 << 20, clock: Arc::clone(&clock) as _, ..Options::default() };
+    let cache = Arc::new(Cache::new(engine).unwrap());
+    let server = Server::start(Arc::clone(&cache), ServerOptions { port: 0, ..options }).unwrap();
     Running { server, cache, clock }
 }
 

@@ -1,6 +1,6 @@
 use super::*;
 
-const LIMITS: Limits = Limits { args: 8, bulk_bytes: 32, line_bytes: 64, request_bytes: 128 };
+const LIMITS: Limits = Limits { args: 8, bulk_bytes: 32, line_bytes: 64, request_bytes: 128, unauthenticated: false };
 
 /// Feeds `stream` in pieces that end at `cuts` and returns every request, and the error that ended it.
 fn parse_in_pieces(stream: &[u8], cuts: &[usize]) -> (Vec<Vec<Vec<u8>>>, Option<ProtocolError>) {
