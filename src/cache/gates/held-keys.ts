@@ -13,7 +13,7 @@ interface Hold {
   readonly key: string;
   readonly outer: Hold | undefined;
   /** Keys that calls made from inside wait for, with the number of those calls. */
-  readonly waits: Map<string, number>;
+  waits: Map<string, number> | undefined;
   /** False once the hold is over; code it left running (a timer, say) may then ask for the key as anybody. */
   active: boolean;
 }
@@ -27,7 +27,7 @@ let used = false;
 /** Runs `body` as the holder of `key`; what it returns may be a promise, the hold lasts until that is settled. */
 export async function holding<T>(cache: number, key: Key, body: () => T | PromiseLike<T>): Promise<T> {
   used = true;
-  const hold: Hold = { cache, key: canonical(key), outer: current(), waits: new Map(), active: true };
+  const hold: Hold = { cache, key: canonical(key), outer: current(), waits: undefined, active: true };
   const id = idOf(cache, hold.key);
   running.set(id, hold);
   try {
@@ -74,7 +74,9 @@ export function innerCall(cache: number, key: Key): InnerCall | undefined {
   const hold = used ? current() : undefined;
   if (hold === undefined || !isKey(key)) return undefined;
   const wanted = idOf(cache, canonical(key));
-  hold.waits.set(wanted, (hold.waits.get(wanted) ?? 0) + 1);
+  hold.waits ??= new Map();
+  const { waits } = hold;
+  waits.set(wanted, (waits.get(wanted) ?? 0) + 1);
   return {
     deadlock() {
       const path = pathBack(wanted, hold);
@@ -86,9 +88,9 @@ export function innerCall(cache: number, key: Key): InnerCall | undefined {
       );
     },
     end() {
-      const calls = hold.waits.get(wanted) ?? 0;
-      if (calls > 1) hold.waits.set(wanted, calls - 1);
-      else hold.waits.delete(wanted);
+      const calls = waits.get(wanted) ?? 0;
+      if (calls > 1) waits.set(wanted, calls - 1);
+      else waits.delete(wanted);
     },
   };
 }
@@ -103,7 +105,7 @@ function pathBack(id: string, asker: Hold): Hold[] | undefined {
     if (holder === undefined) continue;
     const around = outwards(asker, holder);
     if (around === undefined) {
-      for (const next of holder.waits.keys()) if (!waiting.has(next)) waiting.set(next, holder);
+      for (const next of holder.waits?.keys() ?? []) if (!waiting.has(next)) waiting.set(next, holder);
       continue;
     }
     const path = [...around];

@@ -35,11 +35,7 @@ impl<const N: usize> Call<'_, N> {
     /// Runs `f` with the cache whose handle number is the first argument.
     #[inline(always)]
     fn with_cache<T>(&self, f: impl FnOnce(Option<&Handle>) -> T) -> Result<T, Failure> {
-        let mut index = 0;
-        // SAFETY: the argument is a live value of this call.
-        check(unsafe { sys::napi_get_value_uint32(self.env, self.arguments[0], &mut index) })
-            .map_err(|_| Failure::Type("the handle must be a number".into()))?;
-        Ok(self.state.slots.with(index, f))
+        Ok(self.state.slots.with(self.handle_number()?, f))
     }
 
     /// Runs `f` with that cache and the key in argument 1.
@@ -48,7 +44,21 @@ impl<const N: usize> Call<'_, N> {
     /// [`Error::Closed`] where the handle was closed.
     #[inline(always)]
     fn with_open<T>(&self, f: impl FnOnce(&Handle, &[u8]) -> Result<T, Failure>) -> Result<T, Failure> {
-        self.with_key(|key| self.with_cache(|cache| f(cache.ok_or_else(closed)?, key))?)
+        self.with_key(|key| {
+            self.state.slots.with(self.handle_number()?, |cache| match cache {
+                Some(cache) => f(cache, key),
+                None => Err(closed()),
+            })
+        })
+    }
+
+    #[inline(always)]
+    fn handle_number(&self) -> Result<u32, Failure> {
+        let mut number = 0;
+        // SAFETY: the argument is a live value of this call.
+        check(unsafe { sys::napi_get_value_uint32(self.env, self.arguments[0], &mut number) })
+            .map_err(|_| Failure::Type("the handle must be a number".into()))?;
+        Ok(number)
     }
 
     /// JavaScript's `undefined`.
