@@ -44,6 +44,19 @@ export type Key = string | Uint8Array;
  */
 export type Delivered = string | number | bigint | Buffer | ArrayBuffer | null | undefined;
 
+/** A value with what is to hold for it. */
+type Write = [
+  value: unknown,
+  kind: number,
+  codec: number,
+  expiry: number,
+  expiryMs: number,
+  idleTtl: number,
+  cost: number,
+  condition: number,
+  version: bigint,
+];
+
 /** The calls of the data path (`crates/node/src/calls`). The first argument is always the number of a handle. */
 export interface Calls {
   readonly window: ArrayBuffer;
@@ -61,19 +74,7 @@ export interface Calls {
   setBytes(handle: number, key: Key, value: Uint8Array, codec: number): void;
   setCoded(handle: number, key: Key, buffer: Uint8Array, codec: number, start: number, end: number): void;
   setInteger(handle: number, key: Key, value: number): void;
-  setWith(
-    handle: number,
-    key: Key,
-    value: unknown,
-    kind: number,
-    codec: number,
-    expiry: number,
-    expiryMs: number,
-    idleTtl: number,
-    cost: number,
-    condition: number,
-    version: bigint,
-  ): boolean;
+  setWith(handle: number, key: Key, ...write: Write): boolean;
   incr(handle: number, key: Key, delta: number): number;
   openMailbox(deliver: (posts: unknown[]) => void): void;
   holdLoop(hold: boolean): void;
@@ -81,20 +82,7 @@ export interface Calls {
   lease(handle: number, key: Key, ticket: number, refresh: number): number;
   gate(handle: number, key: Key, ticket: number, kind: number, holdMs: number): number;
   stable(handle: number, key: Key, ticket: number): [codec: number, value: Delivered] | undefined;
-  fill(
-    handle: number,
-    key: Key,
-    value: unknown,
-    kind: number,
-    codec: number,
-    expiry: number,
-    expiryMs: number,
-    idleTtl: number,
-    cost: number,
-    condition: number,
-    version: bigint,
-    token: number,
-  ): number;
+  fill(handle: number, key: Key, ...writeAndToken: [...write: Write, token: number]): number;
   endHold(handle: number, key: Key, token: number, how: number, error?: Uint8Array): number;
   cancel(handle: number, key: Key, ticket: number): number;
 }

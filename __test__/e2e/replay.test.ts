@@ -70,8 +70,9 @@ test.each([
     /cut\.gz: about byte \d+ of the file: the compressed data is cut off/,
   ],
   ["cut.bin", Buffer.alloc(30), "oracle-general", /cut\.bin: byte 24: the trace is cut off: 6 bytes of a record of 24/],
+  ["empty.csv", "time,key,size\n", "csv", /empty\.csv: there are no requests in it/],
   ["bad.txt", "1 2 3 4\nx\n", "arc", /bad\.txt: line 2: 1 fields where 4 are needed: 'x'/],
-])("%s gets one line with the position", (name, content, format, message) => {
+])("%s gets one line that says what is wrong", (name, content, format, message) => {
   const { status, stdout, stderr } = tandem(trace(name, content), "--format", format, "--max-entries", "5");
   expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
   expect(stderr).toMatch(/^tandem: [^\n]+\n$/);

@@ -40,7 +40,7 @@ export interface ReplayReport {
  * can shrink. It runs on a thread of its own.
  *
  * @throws {TypeError | RangeError} for bad options.
- * @throws {TandemError} `BadTrace` for a file that cannot be read, is broken or cut off, with the line or byte;
+ * @throws {TandemError} `BadTrace` for a file that cannot be read, is broken or cut off, with the line or byte, or has no requests;
  *   `CannotConnect` for a server that fails; `Cancelled` after `signal`; what the cache refuses.
  */
 export async function replay(path: string, options: ReplayOptions): Promise<ReplayReport> {

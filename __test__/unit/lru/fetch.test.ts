@@ -48,6 +48,15 @@ async function outcome(promise: Promise<unknown>): Promise<unknown> {
 
 type Scenario = (stage: Stage) => Promise<unknown>;
 
+/** A stale entry whose load fails: what the asker gets, and what is left. */
+const failToRefresh: Scenario = async ({ cache, clock, loads }) => {
+  cache.set("k", "old");
+  clock.time += 101;
+  const asked = outcome(cache.fetch("k"));
+  loads[0]?.reject(new Error("down"));
+  return [await asked, cache.size, cache.peek("k", { allowStale: true })];
+};
+
 const scenarios: [
   name: string,
   options: Partial<Options<string, string, unknown>>,
@@ -123,41 +132,18 @@ const scenarios: [
     },
     [[{ error: "down" }, { error: "down" }], false, 0],
   ],
-  [
-    "a failed load deletes the stale entry",
-    {},
-    async ({ cache, clock, loads }) => {
-      cache.set("k", "old");
-      clock.time += 101;
-      const asked = outcome(cache.fetch("k"));
-      loads[0]?.reject(new Error("down"));
-      return [await asked, cache.size];
-    },
-    [{ error: "down" }, 0],
-  ],
+  ["a failed load deletes the stale entry", {}, failToRefresh, [{ error: "down" }, 0, undefined]],
   [
     "noDeleteOnFetchRejection keeps it",
     { noDeleteOnFetchRejection: true },
-    async ({ cache, clock, loads }) => {
-      cache.set("k", "old");
-      clock.time += 101;
-      const asked = outcome(cache.fetch("k"));
-      loads[0]?.reject(new Error("down"));
-      return [await asked, cache.size, cache.peek("k", { allowStale: true })];
-    },
+    failToRefresh,
     [{ error: "down" }, 1, "old"],
   ],
   [
     "allowStaleOnFetchRejection hands it out",
     { allowStaleOnFetchRejection: true },
-    async ({ cache, clock, loads }) => {
-      cache.set("k", "old");
-      clock.time += 101;
-      const asked = outcome(cache.fetch("k"));
-      loads[0]?.reject(new Error("down"));
-      return [await asked, cache.size];
-    },
-    [{ value: "old" }, 1],
+    failToRefresh,
+    [{ value: "old" }, 1, "old"],
   ],
   [
     "undefined is handed out and not stored",

@@ -47,6 +47,11 @@ pub enum Error {
         /// What was found and what was expected.
         reason: String,
     },
+    /// There is no request in the trace.
+    Empty {
+        /// The trace.
+        path: PathBuf,
+    },
     /// The embedded cache refused its options or an operation.
     Cache(tandem_engine::Error),
     /// The server could not be reached or answered something unexpected.
@@ -65,6 +70,7 @@ impl fmt::Display for Error {
         match self {
             Self::File { path, source } => write!(f, "{}: {source}", path.display()),
             Self::Broken { path, at, reason } => write!(f, "{}: {at}: {reason}", path.display()),
+            Self::Empty { path } => write!(f, "{}: there are no requests in it", path.display()),
             Self::Cache(error) => write!(f, "{error}"),
             Self::Server { address, reason } => write!(f, "server {address}: {reason}"),
             Self::Cancelled => f.write_str("the replay was cancelled"),

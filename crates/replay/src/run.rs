@@ -112,7 +112,7 @@ fn ratio(part: u64, whole: u64) -> f64 {
 /// Replays a trace to its end. A read that misses is followed by a write of the object.
 ///
 /// # Errors
-/// The trace cannot be opened or is broken, the cache refuses its options, the server fails, or `progress` was
+/// The trace cannot be opened, is broken or empty, the cache refuses its options, the server fails, or `progress` was
 /// cancelled.
 pub fn replay(settings: &Settings, progress: &Arc<Progress>) -> Result<Report> {
     let mut requests = Requests::open(&settings.path, settings.format, progress)?;
@@ -158,6 +158,9 @@ fn run(requests: &mut Requests, target: &mut impl Target, settings: &Settings, p
         if !is_stored && target.set(&request.key, payloads.of(&request.key, size as usize))? == Stored::Refused {
             report.refused += 1;
         }
+    }
+    if report.requests == 0 {
+        return Err(Error::Empty { path: settings.path.clone() });
     }
     report.seconds = start.elapsed().as_secs_f64();
     progress.set_done(report.requests, report.hits);

@@ -176,6 +176,22 @@ pub(crate) struct Command {
     pub subcommands: &'static [Command],
 }
 
+/// What most commands have in common: they look at one key, in constant time.
+const BASE: Command = Command {
+    name: "",
+    syntax: "",
+    summary: "",
+    since: "1.0.0",
+    complexity: "O(1)",
+    arity: 2,
+    flags: &[Flag::ReadOnly, Flag::Fast],
+    categories: &[],
+    keys: Keys::ONE,
+    group: Group::Generic,
+    run: refusal::container,
+    subcommands: &[],
+};
+
 impl Command {
     /// Whether so many arguments, the name included, are allowed.
     pub fn accepts(&self, arguments: usize) -> bool {

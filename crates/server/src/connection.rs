@@ -4,7 +4,7 @@ mod client;
 mod requests;
 mod workspace;
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::mem;
 use std::net::Shutdown;
 use std::sync::atomic::Ordering::Relaxed;
@@ -15,7 +15,7 @@ use tandem_wire::{Protocol, RequestParser, reply};
 
 use crate::command::Context;
 use crate::output::Output;
-use crate::shared::{Counters, Shared};
+use crate::shared::{BUFFERS_FULL, Counters, Shared};
 
 pub(crate) use client::{Client, Special};
 use requests::Stop;
@@ -23,8 +23,13 @@ pub(crate) use workspace::{READ_AHEAD, Workspace};
 
 /// Least room for reading on with an unfinished request.
 const READ_ROOM: usize = 16 << 10;
+/// Replies of one turn above this leave memory behind that is worth giving back.
+const LARGE_OUTPUT: usize = 1 << 20;
 /// Full reads of one turn; then the others get theirs.
 const READS_A_TURN: usize = 4;
+
+/// How long a peer may take nothing of its replies while the server stops.
+const STALLED_AT_STOP: Duration = Duration::from_secs(2);
 
 /// A read that was done, and where its bytes are.
 struct Received {
@@ -127,7 +132,13 @@ impl Connection {
             shared.cut.fetch_add(1, Relaxed);
             return Outcome::Close;
         }
-        Outcome::Watch(shared.options.limits.stalled_reader)
+        Outcome::Watch(self.patience(shared))
+    }
+
+    /// How long the peer may take nothing of its replies.
+    pub fn patience(&self, shared: &Shared) -> Duration {
+        let stalled = shared.options.limits.stalled_reader;
+        if self.last_turn { stalled.min(STALLED_AT_STOP) } else { stalled }
     }
 
     /// From now on: answer what has been received, then end. A client that understands is told: the push `goaway`
@@ -149,7 +160,7 @@ impl Connection {
 
     /// Takes what this connection has in the books out of them.
     pub fn release(&mut self, shared: &Shared) {
-        shared.buffer_bytes.fetch_sub(mem::take(&mut self.accounted), Relaxed);
+        shared.account(mem::take(&mut self.accounted), 0);
     }
 
     /// The socket takes bytes again.
@@ -385,11 +396,21 @@ impl Connection {
         } else if self.backlog.is_none() {
             self.backlog = Some(Box::new(mem::take(&mut work.output)));
         }
-        self.account(shared);
+        if pending > LARGE_OUTPUT {
+            shared.trim.note(pending);
+        }
+        if !self.account(shared) {
+            shared.cut.fetch_add(1, Relaxed);
+            if self.backlog.is_none() {
+                // If the socket does not take a line now, its peer does not read.
+                let _ = self.stream.write(BUFFERS_FULL);
+            }
+            return Outcome::Close;
+        }
 
         if !all {
             if !mem::replace(&mut self.watched, true) {
-                return Outcome::Watch(limits.stalled_reader);
+                return Outcome::Watch(self.patience(shared));
             }
             return Outcome::Wait;
         }
@@ -423,13 +444,10 @@ impl Connection {
         Outcome::Again
     }
 
-    /// Brings this connection's share of the buffers of all clients up to date.
+    /// Brings this connection's share of the buffers of all clients up to date. False if it has too much.
     #[inline]
-    fn account(&mut self, shared: &Shared) {
+    fn account(&mut self, shared: &Shared) -> bool {
         let held = self.input.capacity() + self.backlog.as_ref().map_or(0, |backlog| backlog.memory());
-        if held != self.accounted {
-            shared.buffer_bytes.fetch_add(held.wrapping_sub(self.accounted), Relaxed);
-            self.accounted = held;
-        }
+        held == self.accounted || shared.account(mem::replace(&mut self.accounted, held), held)
     }
 }

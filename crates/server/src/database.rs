@@ -11,6 +11,9 @@ pub(crate) const DATABASES: u8 = 16;
 /// 0xFF is in no UTF-8, so a key made of text never begins with it.
 const PREFIX: &[u8] = b"\xFFtandem:db\xFF";
 
+/// Bytes by which a key of a numbered database is longer than the client's.
+pub(crate) const PREFIX_BYTES: usize = PREFIX.len() + 1;
+
 /// Turns keys of a database into keys of the cache.
 #[derive(Debug, Default)]
 pub(crate) struct KeySpace {

@@ -123,6 +123,7 @@ impl EventLoop {
                 self.accept();
             }
             self.maintain();
+            self.shared.trim.step();
             if !self.deadlines.is_empty() {
                 self.check_deadlines();
             }
@@ -151,7 +152,8 @@ impl EventLoop {
             return Some(Duration::ZERO);
         }
         let maintain = self.maintain_at.map(|at| at.saturating_duration_since(Instant::now()));
-        let step = (self.stopping || self.accept_again || !self.deadlines.is_empty()).then_some(DEADLINE_STEP);
+        let step = (self.stopping || self.accept_again || !self.deadlines.is_empty() || self.shared.trim.is_wanted())
+            .then_some(DEADLINE_STEP);
         match (maintain, step) {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
@@ -315,6 +317,10 @@ impl EventLoop {
                 self.connections[slot].finish_soon();
                 self.on_writable(slot);
                 self.on_readable(slot);
+                // What is left waits for its peer to take replies; a deadline set before is longer.
+                if let Some(connection) = self.connections.get(slot) {
+                    self.watch(slot, connection.patience(&self.shared));
+                }
             }
         }
         self.shared.stop_by.lock().is_some_and(|by| Instant::now() >= by)

@@ -23,6 +23,7 @@ mod output;
 mod password;
 mod server;
 mod shared;
+mod trim;
 
 pub use command::docs::markdown as commands_markdown;
 pub use glob::matches as glob_matches;

@@ -79,12 +79,13 @@ pub struct ClientLimits {
     pub reply_bytes: usize,
     /// How long a paused peer may take nothing at all before it is cut.
     pub stalled_reader: Duration,
-    /// Buffers of all clients together, in bytes, above which new clients are refused.
-    pub buffer_bytes: usize,
     /// How long a client may be silent before its connection is closed; `None`: for ever.
     pub idle: Option<Duration>,
     /// The same for a client of the text protocol.
     pub text_idle: Option<Duration>,
+    /// Buffers of all clients together, in bytes. From three quarters on new clients are refused; beyond it a client
+    /// whose buffers grow over an equal share is cut. `None`: an eighth of the cache's bound, at least 64 MiB.
+    pub buffer_bytes: Option<usize>,
     /// How long to wait for the peer's close after our own.
     pub linger: Duration,
 }
@@ -111,9 +112,9 @@ impl Default for ClientLimits {
             reply_pause_bytes: 16 << 20,
             reply_bytes: 512 << 20,
             stalled_reader: Duration::from_secs(30),
-            buffer_bytes: 1 << 30,
             idle: None,
             text_idle: Some(Duration::from_secs(60)),
+            buffer_bytes: None,
             linger: Duration::from_secs(1),
         }
     }

@@ -15,7 +15,8 @@ use tandem_engine::Cache;
 
 use crate::event_loop::{EventLoop, WAKER};
 use crate::options::ServerOptions;
-use crate::shared::{Counters, LoopShared, Shared};
+use crate::shared::{Counters, LoopShared, Shared, buffer_limit};
+use crate::trim::Trim;
 
 /// Length of the queue of connections not yet accepted; the system may allow less.
 const BACKLOG: i32 = 1024;
@@ -135,6 +136,8 @@ impl Server {
 
         let shared = Arc::new(Shared {
             run_id: run_id(&address),
+            buffer_limit: buffer_limit(&options, &cache),
+            trim: Trim::default(),
             cache,
             options,
             address,

@@ -13,10 +13,17 @@ use tandem_engine::Cache;
 
 use crate::census::Census;
 use crate::options::ServerOptions;
+use crate::trim::Trim;
 
 /// A peer that is gone without a word is found within ten minutes, as with Redis' default.
 const KEEPALIVE: TcpKeepalive =
     TcpKeepalive::new().with_time(Duration::from_secs(300)).with_interval(Duration::from_secs(100)).with_retries(3);
+
+/// What a client is told that would need more memory than there is for all of them.
+pub(crate) const BUFFERS_FULL: &[u8] =
+    b"-ERR the buffers of all clients together have reached their limit, try again later\r\n";
+/// Least memory for the buffers of all clients.
+const MIN_BUFFER_BYTES: usize = 64 << 20;
 
 /// State of a server that every loop sees.
 pub(crate) struct Shared {
@@ -36,8 +43,10 @@ pub(crate) struct Shared {
     pub cut: AtomicU64,
     /// Wrong passwords so far.
     pub refused_passwords: AtomicU64,
-    /// Buffers of all clients in bytes.
+    /// Buffers of all clients in bytes, and what they may come to.
     pub buffer_bytes: AtomicUsize,
+    pub buffer_limit: usize,
+    pub trim: Trim,
     /// Whether a database other than 0 was ever selected. Until then it need not be told apart from the others.
     pub numbered: AtomicBool,
     /// The last count of the keys of each database.
@@ -77,7 +86,25 @@ impl Counters {
     }
 }
 
+/// What the buffers of all clients may come to: memory beyond the bound of the cache.
+pub(crate) fn buffer_limit(options: &ServerOptions, cache: &Cache) -> usize {
+    let eighth = usize::try_from(cache.options().max_bytes / 8).unwrap_or(usize::MAX);
+    options.limits.buffer_bytes.unwrap_or(eighth.max(MIN_BUFFER_BYTES))
+}
+
 impl Shared {
+    /// Notes that the buffers of a connection went from `before` bytes to `now`. False if the connection is to be
+    /// cut: together with all others it has too much, and it has more than an equal share.
+    pub fn account(&self, before: usize, now: usize) -> bool {
+        if now <= before {
+            self.buffer_bytes.fetch_sub(before - now, Relaxed);
+            self.trim.note(before - now);
+            return true;
+        }
+        let all = self.buffer_bytes.fetch_add(now - before, Relaxed) + (now - before);
+        all <= self.buffer_limit || now <= self.buffer_limit / self.clients.load(Relaxed).max(1)
+    }
+
     /// Sums a counter over the loops: commands run, bytes read and bytes written.
     pub fn totals(&self) -> (u64, u64, u64) {
         self.loops.iter().fold((0, 0, 0), |(commands, bytes_in, bytes_out), one| {
@@ -94,8 +121,8 @@ impl Shared {
         let limits = &self.options.limits;
         let refusal: &[u8] = if self.clients.load(Relaxed) >= limits.clients {
             b"-ERR max number of clients reached\r\n"
-        } else if self.buffer_bytes.load(Relaxed) >= limits.buffer_bytes {
-            b"-ERR the buffers of all clients together have reached their limit, try again later\r\n"
+        } else if self.buffer_bytes.load(Relaxed) >= self.buffer_limit / 4 * 3 {
+            BUFFERS_FULL
         } else {
             self.clients.fetch_add(1, Relaxed);
             // Without these a reply may wait for the peer's acknowledgement, and a dead peer stays for ever; where

@@ -293,19 +293,44 @@ fn one_reply_beyond_the_limit_is_cut() {
 
 #[test]
 fn new_clients_are_refused_while_all_buffers_together_are_full() {
-    let limits = ClientLimits { buffer_bytes: 1 << 20, ..ClientLimits::default() };
+    let limits = ClientLimits { buffer_bytes: Some(4 << 20), ..ClientLimits::default() };
     let running = start_with(1, limits);
     let mut large = running.connect();
-    large.send(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$3000000\r\n");
-    large.send(&[b'x'; 2_000_000]);
-    wait_until("the buffers are full", || running.server.stats().buffer_bytes > 1 << 20);
+    large.send(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$4000000\r\n");
+    large.send(&[b'x'; 3_500_000]);
+    wait_until("the buffers are nearly full", || running.server.stats().buffer_bytes > 3 << 20);
     let answer = String::from_utf8(running.connect().receive_all()).unwrap();
     assert!(answer.starts_with("-ERR the buffers of all clients together"), "{answer}");
-    large.send(&[b'x'; 1_000_000]);
+    large.send(&[b'x'; 500_000]);
     large.send(b"\r\n");
     large.receive(b"+OK\r\n");
     wait_until("the buffers are empty", || running.server.stats().buffer_bytes == 0);
-    running.connect().expect(&[("STRLEN k", ":3000000\r\n")]);
+    running.connect().expect(&[("STRLEN k", ":4000000\r\n")]);
+}
+
+#[test]
+fn who_takes_more_than_its_share_of_full_buffers_is_cut() {
+    let limits = ClientLimits { buffer_bytes: Some(4 << 20), ..ClientLimits::default() };
+    let running = start_with(1, limits);
+    let begin = |value: usize, sent: usize| {
+        let mut client = running.connect();
+        client.send(format!("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n${value}\r\n").as_bytes());
+        client.send(&vec![b'x'; sent]);
+        client
+    };
+    let mut modest = begin(1_000_000, 900_000);
+    let mut idle = running.connect();
+    idle.expect(&[("PING", "+PONG\r\n")]);
+    let mut greedy = running.connect();
+    greedy.send(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$9000000\r\n");
+    // The server closes in the middle of it.
+    let _ = greedy.stream.write_all(&vec![b'x'; 9_000_000]);
+    wait_until("it is cut", || running.server.stats().cut == 1);
+    wait_until("its buffers are gone", || running.server.stats().buffer_bytes < 2 << 20);
+    modest.send(&[b'x'; 100_000]);
+    modest.send(b"\r\n");
+    modest.receive(b"+OK\r\n");
+    idle.expect(&[("STRLEN k", ":1000000\r\n")]);
 }
 
 #[test]
@@ -348,6 +373,16 @@ fn stopping_gives_up_on_peers_that_take_nothing() {
     running.server.stop(Duration::from_millis(300));
     assert!(begun.elapsed() < Duration::from_secs(5));
     assert_eq!(running.server.stats().clients, 0);
+}
+
+#[test]
+fn a_peer_that_takes_nothing_does_not_use_up_the_time_to_stop() {
+    let running = start();
+    let _stalled = greedy(&running, 2_000);
+    let begun = Instant::now();
+    running.server.stop(Duration::from_secs(60));
+    assert!(begun.elapsed() < Duration::from_secs(20));
+    assert_eq!(running.server.stats().cut, 1);
 }
 
 #[test]

@@ -176,7 +176,7 @@ fn commands_describe_themselves() {
     let get = "*10\r\n$3\r\nget\r\n:2\r\n*2\r\n+readonly\r\n+fast\r\n:1\r\n:1\r\n:1\r\n\
                *3\r\n+@read\r\n+@string\r\n+@fast\r\n*0\r\n*0\r\n*0\r\n";
     client.expect(&[
-        ("COMMAND INFO get nosuch", &format!("*2\r\n{get}*-1\r\n")),
+        ("COMMAND INFO get nosuch", &format!("*2\r\n{get}$-1\r\n")),
         ("COMMAND DOCS nosuch", "*0\r\n"),
         (
             "COMMAND DOCS GET",

@@ -2,6 +2,7 @@
 
 mod support;
 use support::{START_MS, encode_parts, start};
+use tandem_engine::{Kind, NewValue, WriteOptions};
 
 const NOT_INTEGER: &str = "-ERR value is not an integer or out of range\r\n";
 const SYNTAX: &str = "-ERR syntax error\r\n";
@@ -172,6 +173,39 @@ fn counters() {
         ("SET e 5 EX 100", "+OK\r\n"),
         ("INCR e", ":6\r\n"),
         ("TTL e", ":100\r\n"),
+    ]);
+}
+
+#[test]
+fn a_key_too_long_is_measured_as_the_client_sees_it() {
+    let running = start();
+    let mut client = running.connect();
+    let mut set = |bytes: usize| {
+        let reply = client.ask_bytes(&encode_parts(&[b"SET", &vec![b'k'; bytes], b"v"]));
+        String::from_utf8(reply).unwrap()
+    };
+    assert_eq!(set(65_535), "+OK\r\n");
+    assert_eq!(set(65_536), "-KeyTooLong the key is 65536 bytes long; at most 65535 are allowed\r\n");
+    client.expect(&[("SELECT 3", "+OK\r\n")]);
+    let mut set = |bytes: usize| {
+        let reply = client.ask_bytes(&encode_parts(&[b"SET", &vec![b'k'; bytes], b"v"]));
+        String::from_utf8(reply).unwrap()
+    };
+    assert_eq!(set(65_523), "+OK\r\n");
+    assert_eq!(
+        set(65_524),
+        "-KeyTooLong the key is 65524 bytes long; at most 65523 are allowed in databases 1 to 15\r\n"
+    );
+}
+
+#[test]
+fn an_object_cannot_be_appended_to() {
+    let running = start();
+    let value = NewValue { kind: Kind::Coded, codec: 1, bytes: b"\x40\x01" };
+    running.cache.set(b"object", value, &WriteOptions::default()).unwrap();
+    running.connect().expect(&[
+        ("APPEND object x", "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"),
+        ("GET object", "$2\r\n@\x01\r\n"),
     ]);
 }
 

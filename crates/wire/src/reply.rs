@@ -93,14 +93,6 @@ pub fn null(out: &mut Vec<u8>, protocol: Protocol) {
     });
 }
 
-/// No value where an array was expected.
-pub fn null_array(out: &mut Vec<u8>, protocol: Protocol) {
-    out.extend_from_slice(match protocol {
-        Protocol::Resp2 => b"*-1\r\n",
-        Protocol::Resp3 => b"_\r\n",
-    });
-}
-
 /// The line in front of `len` elements.
 pub fn array(out: &mut Vec<u8>, len: usize) {
     header(out, b'*', len as i64);
@@ -172,8 +164,6 @@ mod tests {
         use Protocol::{Resp2, Resp3};
         assert_eq!(written(|out| null(out, Resp2)), "$-1\r\n");
         assert_eq!(written(|out| null(out, Resp3)), "_\r\n");
-        assert_eq!(written(|out| null_array(out, Resp2)), "*-1\r\n");
-        assert_eq!(written(|out| null_array(out, Resp3)), "_\r\n");
         assert_eq!(written(|out| map(out, Resp2, 3)), "*6\r\n");
         assert_eq!(written(|out| map(out, Resp3, 3)), "%3\r\n");
         assert_eq!(written(|out| set(out, Resp2, 3)), "*3\r\n");

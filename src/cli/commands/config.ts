@@ -3,13 +3,16 @@ import type { Command } from "commander";
 import { addSettings } from "../config/flags.js";
 import { type Resolved, resolve } from "../config/resolve.js";
 import type { Register } from "../program.js";
+import { warn } from "../warn.js";
 
 export const registerConfig: Register = (program) => {
   const config = program.command("config").description("look at the settings of a worker");
   addSettings(config.command("print").description("print every setting with its value and where it comes from")).action(
     (flags: Record<string, unknown>, command: Command) => {
       const write = command.configureOutput().writeOut ?? ((text: string) => process.stdout.write(text));
-      write(table(resolve({ flags, environment: process.env }).rows));
+      const { rows, warnings } = resolve({ flags, environment: process.env });
+      warn(warnings);
+      write(table(rows));
     },
   );
 };

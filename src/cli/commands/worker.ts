@@ -6,11 +6,14 @@ import { resolve } from "../config/resolve.js";
 import type { Configuration } from "../config/settings.js";
 import type { Register } from "../program.js";
 import { UsageError } from "../usage-error.js";
+import { warn } from "../warn.js";
 
 export const registerWorker: Register = (program) => {
   addSettings(program.command("worker").description("serve a cache to Redis clients")).action(
     async (flags: Record<string, unknown>) => {
-      await serve(resolve({ flags, environment: process.env }).configuration);
+      const { configuration, warnings } = resolve({ flags, environment: process.env });
+      warn(warnings);
+      await serve(configuration);
     },
   );
 };
@@ -34,7 +37,12 @@ async function serve(configuration: Configuration): Promise<void> {
       `talk to it with: redis-cli -h ${worker.bind} -p ${worker.port}\n`,
   );
   await stop;
+  const waiting = setTimeout(() => {
+    const { clients } = worker.stats();
+    warn([`stopping; ${clients} client(s) have yet to take their replies, and are cut when they take none for 2 s`]);
+  }, TELL_WAIT_MS);
   await worker.close();
+  clearTimeout(waiting);
 }
 
 /** More than there is would end in the system killing the process when the cache is full, long after the start. */
@@ -47,6 +55,9 @@ function checkMemory(maxMemory: string | number): void {
     throw new UsageError(`max-memory ${maxMemory} is more than the memory of this machine or container (${has})`);
   }
 }
+
+/** A stop that takes longer than this says what it waits for. */
+const TELL_WAIT_MS = 500;
 
 /**
  * Time in which the same signal again is taken for the one before. Ctrl-C in a terminal, or a supervisor that signals a

@@ -1,6 +1,6 @@
 /** Where a setting comes from: its flag, else its environment variable, else the file, else the default. */
 import { readFileSync } from "node:fs";
-import { parse } from "smol-toml";
+import { parse, TomlError } from "smol-toml";
 import * as v from "valibot";
 import { UsageError } from "../usage-error.js";
 import { type Configuration, type Setting, settings } from "./settings.js";
@@ -24,6 +24,8 @@ export interface Resolved {
 export interface Resolution {
   readonly configuration: Configuration;
   readonly rows: readonly Resolved[];
+  /** What is probably a mistake but does not keep a worker from starting, a line each. */
+  readonly warnings: readonly string[];
 }
 
 /**
@@ -46,7 +48,15 @@ export function resolve({ flags, environment }: Sources): Resolution {
     rows.push(row);
     values[name] = row.value;
   }
-  return { configuration: values as Configuration, rows };
+  return { configuration: values as Configuration, rows, warnings: unknownVariables(environment) };
+}
+
+/** Others may have variables of this prefix, too (Kubernetes sets some for a service of that name): no error. */
+function unknownVariables(environment: Sources["environment"]): string[] {
+  const known = ["config", ...Object.values(settings).map(({ key }) => key)].map(variableOf);
+  return Object.keys(environment)
+    .filter((name) => name.startsWith("TANDEM_") && !known.includes(name))
+    .map((name) => `environment ${name} is no setting and is ignored; there are ${known.join(", ")}`);
 }
 
 /** `TANDEM_MAX_MEMORY` for `max-memory`. */
@@ -73,7 +83,8 @@ function readFile(path: string): Record<string, unknown> {
     content = parse(readFileSync(path, "utf8"));
   } catch (error) {
     const reason = error instanceof Error ? error.message.split("\n", 1)[0] : String(error);
-    throw new UsageError(`cannot read the configuration file ${path}: ${reason}`);
+    const place = error instanceof TomlError ? ` (line ${error.line}, column ${error.column})` : "";
+    throw new UsageError(`cannot read the configuration file ${path}: ${reason}${place}`);
   }
   const known = Object.values(settings).map(({ key }) => key);
   for (const key of Object.keys(content)) {

@@ -56,6 +56,19 @@ test.each([
   expect(() => resolve({ flags, environment })).toThrow(new UsageError(message));
 });
 
+test("a variable that is no setting is pointed out", () => {
+  const environment = { TANDEM_PORT: "1", TANDEM_CONFIG: undefined, TANDEM_MAXMEMORY: "1gb", OTHER: "1" };
+  expect(resolve({ flags: {}, environment }).warnings).toEqual([
+    "environment TANDEM_MAXMEMORY is no setting and is ignored; there are TANDEM_CONFIG, TANDEM_PORT, TANDEM_BIND, " +
+      "TANDEM_MAX_MEMORY, TANDEM_THREADS, TANDEM_POLICY, TANDEM_MAX_CLIENTS",
+  ]);
+});
+
+test("a file that is no TOML is refused with the place", () => {
+  const config = file("port = 1\nthreads = = 2\n");
+  expect(() => resolve({ flags: { config }, environment: {} })).toThrow(/^cannot read .*\(line 2, column 1[01]\)$/);
+});
+
 test("a file is refused as a whole when a key is no setting", () => {
   const config = file("prot = 1\n");
   expect(() => resolve({ flags: { config }, environment: {} })).toThrow(

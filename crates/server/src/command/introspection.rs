@@ -22,7 +22,7 @@ pub(super) fn info(context: &mut Context<'_>, args: Args<'_>) {
     for name in args.skip(2).iter() {
         match find_path(name) {
             Some((command, full_name)) => describe(context, command, &full_name),
-            None => reply::null_array(context.output.bytes(), context.client.protocol),
+            None => context.null(),
         }
     }
 }

@@ -3,23 +3,10 @@
 use tandem_engine::{Condition, Kind, ReadMode};
 use tandem_wire::Args;
 
-use super::{Category, Command, Context, Flag, Group, Keys, refusal};
+use super::{Category, Command, Context, Flag, Keys, refusal};
 
 /// What the commands of this family have in common.
-pub(super) const BASE: Command = Command {
-    name: "",
-    syntax: "",
-    summary: "",
-    since: "1.0.0",
-    complexity: "O(1)",
-    arity: 2,
-    flags: &[Flag::ReadOnly, Flag::Fast],
-    categories: &[Category::Keyspace],
-    keys: Keys::ONE,
-    group: Group::Generic,
-    run: refusal::container,
-    subcommands: &[],
-};
+pub(super) const BASE: Command = Command { categories: &[Category::Keyspace], ..super::BASE };
 
 /// The family.
 pub(super) const COMMANDS: &[Command] = &[

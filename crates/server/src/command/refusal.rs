@@ -1,9 +1,10 @@
 //! Errors that several commands answer, in the words of Redis 7.
 
-use tandem_engine::Error;
+use tandem_engine::{Error, MAX_KEY_BYTES};
 use tandem_wire::Args;
 
 use super::{Command, Context};
+use crate::database::PREFIX_BYTES;
 
 pub(crate) const SYNTAX: &str = "ERR syntax error";
 pub(crate) const NOT_INTEGER: &str = "ERR value is not an integer or out of range";
@@ -17,6 +18,13 @@ pub(crate) fn engine(context: &mut Context<'_>, error: &Error) {
         Error::NotInteger => context.error(NOT_INTEGER),
         Error::Overflow => context.error("ERR increment or decrement would overflow"),
         Error::WrongKind => context.error("WRONGTYPE Operation against a key holding the wrong kind of value"),
+        // What the engine counts is the stored key, with the prefix that the client knows nothing of.
+        Error::KeyTooLong { bytes } if context.client.db != 0 => context.error(format_args!(
+            "{} the key is {} bytes long; at most {} are allowed in databases 1 to 15",
+            error.code(),
+            bytes - PREFIX_BYTES,
+            MAX_KEY_BYTES - PREFIX_BYTES,
+        )),
         other => context.error(format_args!("{} {other}", other.code())),
     }
 }

@@ -8,18 +8,10 @@ use super::{Category, Command, Context, Flag, Group, Keys, refusal};
 
 /// What the commands of this family have in common.
 pub(super) const BASE: Command = Command {
-    name: "",
-    syntax: "",
-    summary: "",
-    since: "1.0.0",
-    complexity: "O(1)",
-    arity: 2,
     flags: &[Flag::Write, Flag::DenyOom, Flag::Fast],
     categories: &[Category::String],
-    keys: Keys::ONE,
     group: Group::String,
-    run: refusal::container,
-    subcommands: &[],
+    ..super::BASE
 };
 
 /// The family.

@@ -1,6 +1,6 @@
 //! Reading and changing a string in one step.
 
-use tandem_engine::{Expiry, Found, Transform, WriteOptions};
+use tandem_engine::{Error, Expiry, Found, Kind, Transform, WriteOptions};
 use tandem_wire::Args;
 use tandem_wire::number::{decimal_len, parse_i64, push_i64};
 
@@ -159,6 +159,9 @@ fn decrby(context: &mut Context<'_>, args: Args<'_>) {
 fn append(context: &mut Context<'_>, args: Args<'_>) {
     let key = context.keys.stored(context.client.db, &args[1]);
     let length = context.server.cache.transform(key, |found| {
+        if found.is_some_and(|found| found.kind == Kind::Coded) {
+            return Err(Error::WrongKind);
+        }
         let mut bytes = Vec::with_capacity(found.map_or(0, shown_len) + args[2].len());
         if let Some(found) = found {
             match found.integer() {
@@ -168,7 +171,7 @@ fn append(context: &mut Context<'_>, args: Args<'_>) {
         }
         bytes.extend_from_slice(&args[2]);
         let output = bytes.len();
-        Ok(Transform::Store { kind: tandem_engine::Kind::Wire, codec: 0, bytes, expiry: Expiry::Keep, output })
+        Ok(Transform::Store { kind: Kind::Wire, codec: 0, bytes, expiry: Expiry::Keep, output })
     });
     match length {
         Ok(length) => context.integer(length as i64),
