@@ -130,18 +130,22 @@ impl Ring {
     }
 
     /// Adds a change. When the ring is full, what it holds is replaced by one [`ChangeKind::Gap`], which also stands
-    /// for a change that is too large by itself.
-    pub(crate) fn push(&self, change: Change) {
+    /// for a change that is too large by itself. What was replaced comes back, to be dropped outside of every lock.
+    #[must_use]
+    pub(crate) fn push(&self, change: Change) -> VecDeque<Change> {
+        let mut lost = VecDeque::new();
         let state = &mut *self.0.state.lock();
-        let Some(limits) = state.limits else { return };
+        let Some(limits) = state.limits else { return lost };
         if state.changes.len() >= limits.changes || !state.has_room(&change, limits) {
-            state.clear();
+            lost = std::mem::take(&mut state.changes);
+            state.bytes = 0;
             state.add(Change::bare(ChangeKind::Gap, change.version));
             if !state.has_room(&change, limits) {
-                return;
+                return lost;
             }
         }
         state.add(change);
+        lost
     }
 
     /// Tells the reader that there is something to drain. Not under a shard lock.

@@ -10,6 +10,7 @@ mod verify;
 mod view;
 mod write;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -100,6 +101,8 @@ pub(crate) struct Effects {
     pub(crate) drop_later: Vec<LargeValue>,
     /// Bytes that return to the budget with them.
     pub(crate) returning: u64,
+    /// Changes that an overflow threw out of the ring: too many to free under a lock.
+    pub(crate) lost: VecDeque<Change>,
     /// Whether changes were pushed to the ring.
     pub(crate) changed: bool,
     /// Posts of the gates.
@@ -111,9 +114,7 @@ impl Effects {
     pub(crate) fn gates(&mut self) -> &mut GateEffects {
         self.gates.get_or_insert_default()
     }
-}
 
-impl Effects {
     /// Leaves a large value to be dropped outside the lock.
     pub(crate) fn drop_large(&mut self, value: LargeValue) {
         self.returning += value.0.charged();
@@ -380,14 +381,20 @@ impl Shard {
             codec: record.codec(),
             bytes: read::owned_value(record),
         });
-        self.shared.ring.push(Change { kind, key: record.key().to_vec(), version, old });
+        let lost = self.shared.ring.push(Change { kind, key: record.key().to_vec(), version, old });
+        if !lost.is_empty() {
+            effects.lost = lost;
+        }
         effects.changed = true;
     }
 
     fn publish_bare(&mut self, kind: ChangeKind, effects: &mut Effects) {
         if self.shared.ring.is_open() {
             let version = self.version;
-            self.shared.ring.push(Change::bare(kind, version));
+            let lost = self.shared.ring.push(Change::bare(kind, version));
+            if !lost.is_empty() {
+                effects.lost = lost;
+            }
             effects.changed = true;
         }
     }
@@ -415,7 +422,8 @@ impl Shard {
         let large: u64 = self.log.queues.iter().map(|queue| queue.large_bytes).sum();
         let bytes = used + pages + self.charged + self.gates_charged + large;
         let reserve = unfilled;
-        let dead = used - live - unfilled;
+        debug_assert!(used >= live + unfilled);
+        let dead = used.saturating_sub(live + unfilled);
         Stats {
             entries: self.index.len(),
             cost: self.cost(),
