@@ -22,6 +22,12 @@ function canonical(program: readonly Request[], number: number, reply: Buffer): 
     return "a count";
   }
   if (name === "KEYS") return elements(reply).sort().join("");
+  if (name === "RANDOMKEY" || name === "TIME") return reply.toString("latin1", 0, 2) === "$-" ? "none" : "some";
+  if (name === "EXPIRETIME" || name === "PEXPIRETIME") {
+    const moment = Number(reply.toString("latin1", 1));
+    if (moment > 0)
+      return `about ${Math.round((name === "EXPIRETIME" ? moment * 1_000 : moment) / CLOCK_SLACK_MS / 10)}`;
+  }
   if (name === "SCAN") {
     // A cursor is the server's own; one that was made up may show anything.
     if (request[1] !== "0") return "a step";

@@ -25,6 +25,13 @@ pub enum Kind {
     Set = 7,
 }
 
+impl Kind {
+    /// Whether a value is made of elements, and no string to anyone.
+    pub fn is_collection(self) -> bool {
+        matches!(self, Self::Hash | Self::Set)
+    }
+}
+
 /// A value to store. The engine copies `bytes`.
 #[derive(Debug, Clone, Copy)]
 pub struct NewValue<'a> {

@@ -9,8 +9,11 @@ mod info;
 mod introspection;
 mod keys;
 mod keyspace;
+mod lcs;
 mod lookup;
+mod numbers;
 mod parse;
+mod ranges;
 pub(crate) mod refusal;
 mod server;
 mod strings;
@@ -211,6 +214,7 @@ pub(crate) const FAMILIES: &[Family] = &[
     Family { title: "Connection", commands: connection::COMMANDS },
     Family { title: "Strings", commands: strings::COMMANDS },
     Family { title: "Strings, read and changed in one step", commands: update::COMMANDS },
+    Family { title: "Parts of strings", commands: ranges::COMMANDS },
     Family { title: "Keys", commands: keys::COMMANDS },
     Family { title: "Expiry", commands: expiry::COMMANDS },
     Family { title: "Keyspace", commands: keyspace::COMMANDS },

@@ -253,3 +253,52 @@ fn info_counts_the_keys_of_each_database() {
     client.expect(&[("FLUSHDB", "+OK\r\n")]);
     assert_eq!(keyspace(&mut client), "db0:keys=2 db3:keys=3");
 }
+
+#[test]
+fn moments_of_expiry() {
+    let running = start();
+    running.connect().expect(&[
+        ("EXPIRETIME k", ":-2\r\n"),
+        ("SET k v", "+OK\r\n"),
+        ("PEXPIRETIME k", ":-1\r\n"),
+        ("PEXPIREAT k 1800000000499", ":1\r\n"),
+        ("EXPIRETIME k", ":1800000000\r\n"),
+        ("PEXPIRETIME k", ":1800000000499\r\n"),
+        ("PEXPIREAT k 1800000000500", ":1\r\n"),
+        ("EXPIRETIME k", ":1800000001\r\n"),
+        ("PEXPIREAT k 9223372036854775807", ":1\r\n"),
+        ("PEXPIRETIME k", ":9223372036854775807\r\n"),
+        ("TIME", "*2\r\n$10\r\n1700000000\r\n$1\r\n0\r\n"),
+    ]);
+    running.clock.advance(1_234);
+    running.connect().expect(&[("TIME", "*2\r\n$10\r\n1700000001\r\n$6\r\n234000\r\n")]);
+}
+
+#[test]
+fn touch_counts_what_exists() {
+    let running = start();
+    running.connect().expect(&[
+        ("MSET a 1 b 2", "+OK\r\n"),
+        ("TOUCH a b a missing", ":3\r\n"),
+        ("TOUCH", "-ERR wrong number of arguments for 'touch' command\r\n"),
+    ]);
+}
+
+#[test]
+fn random_keys_are_of_the_selected_database() {
+    let running = start();
+    let mut client = running.connect();
+    client.expect(&[("RANDOMKEY", "$-1\r\n"), ("MSET a 1 b 2 c 3", "+OK\r\n")]);
+    let mut seen = std::collections::BTreeMap::new();
+    for _ in 0..300 {
+        *seen.entry(client.ask("RANDOMKEY")).or_insert(0) += 1;
+    }
+    assert_eq!(seen.len(), 3, "{seen:?}");
+    assert!(seen.values().all(|&count| count > 30), "{seen:?}");
+    client.expect(&[("SELECT 3", "+OK\r\n"), ("RANDOMKEY", "$-1\r\n"), ("SET only 1 PX 5", "+OK\r\n")]);
+    for _ in 0..20 {
+        assert_eq!(client.ask("RANDOMKEY"), "$4\r\nonly\r\n");
+    }
+    running.clock.advance(5);
+    client.expect(&[("RANDOMKEY", "$-1\r\n")]);
+}

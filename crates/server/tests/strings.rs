@@ -246,3 +246,43 @@ fn read_and_change() {
         ("TTL n", ":10\r\n"),
     ]);
 }
+
+#[test]
+fn set_with_an_expiry_of_its_own() {
+    let running = start();
+    running.connect().expect(&[
+        ("SETEX k 10 v", "+OK\r\n"),
+        ("PTTL k", ":10000\r\n"),
+        ("PSETEX k 2500 w", "+OK\r\n"),
+        ("PTTL k", ":2500\r\n"),
+        ("GET k", "$1\r\nw\r\n"),
+        ("SETEX k 0 v", "-ERR invalid expire time in 'setex' command\r\n"),
+        ("PSETEX k -1 v", "-ERR invalid expire time in 'psetex' command\r\n"),
+        ("SETEX k 9223372036854775807 v", "-ERR invalid expire time in 'setex' command\r\n"),
+        ("SETEX k x v", NOT_INTEGER),
+        ("SETEX k 1", "-ERR wrong number of arguments for 'setex' command\r\n"),
+        ("GET k", "$1\r\nw\r\n"),
+    ]);
+}
+
+#[test]
+fn numbers_with_a_fraction() {
+    let running = start();
+    running.connect().expect(&[
+        ("INCRBYFLOAT k 0.1", "$3\r\n0.1\r\n"),
+        ("INCRBYFLOAT k 0.2", "$3\r\n0.3\r\n"),
+        ("INCRBYFLOAT k -0.3", "$1\r\n0\r\n"),
+        ("INCRBYFLOAT k 5.0e3", "$4\r\n5000\r\n"),
+        ("INCR k", ":5001\r\n"),
+        ("INCRBYFLOAT k 0.5", "$6\r\n5001.5\r\n"),
+        ("INCR k", NOT_INTEGER),
+        ("EXPIRE k 100", ":1\r\n"),
+        ("INCRBYFLOAT k 1", "$6\r\n5002.5\r\n"),
+        ("TTL k", ":100\r\n"),
+        ("INCRBYFLOAT k x", "-ERR value is not a valid float\r\n"),
+        ("INCRBYFLOAT k inf", "-ERR increment would produce NaN or Infinity\r\n"),
+        ("SET s text", "+OK\r\n"),
+        ("INCRBYFLOAT s 1", "-ERR value is not a valid float\r\n"),
+        ("GET s", "$4\r\ntext\r\n"),
+    ]);
+}

@@ -1,6 +1,6 @@
 //! Scans, recency, clear, and counters.
 
-use super::Cache;
+use super::{Cache, random_seed};
 use crate::events::ChangeKind;
 use crate::shard::{Effects, describe};
 use crate::stats::Stats;
@@ -8,6 +8,9 @@ use crate::value::Kind;
 
 /// Cursors keep the top 53 bits of a hash; pages never cut finer.
 const CURSOR_SHIFT: u32 = 11;
+
+/// Random pages that are tried for a random key before all are looked at in order.
+const RANDOM_PAGES: u32 = 64;
 
 /// One entry of a scan step; owned.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +55,45 @@ impl Cache {
             None if number + 1 < self.shards.len() => ((number as u64 + 1) << self.shard_shift) >> CURSOR_SHIFT,
             None => 0,
         }
+    }
+
+    /// A key chosen at random among those that `wanted` accepts, nearly every one with the same chance: first a random
+    /// page of the index, then a random entry of it. Where nearly none is wanted, every page may be looked at. Not a
+    /// use. `wanted` runs under a shard lock: it compares and does nothing else.
+    pub fn random_key(&self, wanted: impl Fn(&[u8]) -> bool) -> Option<Vec<u8>> {
+        for _ in 0..RANDOM_PAGES {
+            if let Some(key) = self.random_key_near(random_seed(), &wanted).0 {
+                return Some(key);
+            }
+        }
+        let mut hash = 0;
+        loop {
+            let (key, next) = self.random_key_near(hash, &wanted);
+            hash = match (key, next) {
+                (Some(key), _) => return Some(key),
+                (None, Some(next)) => next,
+                (None, None) => return None,
+            };
+        }
+    }
+
+    /// A random wanted key of the page that holds `hash`, and where the next page begins.
+    fn random_key_near(&self, hash: u64, wanted: &impl Fn(&[u8]) -> bool) -> (Option<Vec<u8>>, Option<u64>) {
+        let number = if self.shards.len() == 1 { 0 } else { (hash >> self.shard_shift) as usize };
+        let shard = self.lock_number(number);
+        let (addresses, next) = shard.index.page_at(hash);
+        let now = self.shared.now_ms();
+        let is_wanted = |address: &u32| {
+            let record = shard.log.record(*address);
+            describe(record, || now).expires_at.is_none_or(|at| at > now) && wanted(record.key())
+        };
+        let candidates: Vec<u32> = addresses.into_iter().filter(is_wanted).collect();
+        let chosen = match candidates.len() {
+            0 => None,
+            count => Some(candidates[(random_seed() % count as u64) as usize]),
+        };
+        let following = (number + 1 < self.shards.len()).then(|| (number as u64 + 1) << self.shard_shift);
+        (chosen.map(|address| shard.log.record(address).key().to_vec()), next.or(following))
     }
 
     /// Up to `limit` keys in order of use, for `lru`: newest first (or oldest first) behind `after`, shard by shard.

@@ -67,6 +67,22 @@ pub(super) const COMMANDS: &[Command] = &[
         ..BASE
     },
     Command {
+        name: "expiretime",
+        syntax: "EXPIRETIME key",
+        summary: "Get the expiration Unix timestamp for a key",
+        since: "7.0.0",
+        run: |context, args| moment(context, args, |ms| (ms + 500) / 1000),
+        ..BASE
+    },
+    Command {
+        name: "pexpiretime",
+        syntax: "PEXPIRETIME key",
+        summary: "Get the expiration Unix timestamp for a key in milliseconds",
+        since: "7.0.0",
+        run: |context, args| moment(context, args, |ms| ms),
+        ..BASE
+    },
+    Command {
         name: "persist",
         syntax: "PERSIST key",
         summary: "Remove the expiration from a key",
@@ -142,12 +158,22 @@ fn expire(context: &mut Context<'_>, args: Args<'_>, name: &str, unit: TimeUnit)
 }
 
 fn left(context: &mut Context<'_>, args: Args<'_>, unit: fn(i64) -> i64) {
+    let now_ms = context.server.now_ms() as i64;
+    answer_expiry(context, args, |at| unit(at.saturating_sub(now_ms).max(0)));
+}
+
+fn moment(context: &mut Context<'_>, args: Args<'_>, unit: fn(u64) -> u64) {
+    answer_expiry(context, args, |at| unit(at as u64) as i64);
+}
+
+/// Replies with what `shown` makes of the moment at which a key expires; -1: never, -2: it is not there.
+fn answer_expiry(context: &mut Context<'_>, args: Args<'_>, shown: impl FnOnce(i64) -> i64) {
     let key = context.keys.stored(context.client.db, &args[1]);
     let expires_at = context.server.cache.read(key, ReadMode::Peek, |found| found.expires_at);
     context.integer(match expires_at {
         None => -2,
         Some(None) => -1,
-        Some(Some(at)) => unit((at as i64).saturating_sub(context.server.now_ms() as i64).max(0)),
+        Some(Some(at)) => shown(at as i64),
     });
 }
 

@@ -43,6 +43,17 @@ pub(super) const COMMANDS: &[Command] = &[
         run: exists,
         ..BASE
     },
+    Command {
+        name: "touch",
+        syntax: "TOUCH key [key ...]",
+        summary: "Count the keys that exist, and have that count as a use of each",
+        since: "3.2.1",
+        complexity: "O(N) where N is the number of keys that will be touched.",
+        arity: -2,
+        keys: Keys::ALL,
+        run: touch,
+        ..BASE
+    },
     Command { name: "type", syntax: "TYPE key", summary: "Determine the type stored at key", run: type_of, ..BASE },
 ];
 
@@ -72,6 +83,15 @@ fn exists(context: &mut Context<'_>, args: Args<'_>) {
     for key in args.skip(1).iter() {
         let key = context.keys.stored(context.client.db, key);
         found += i64::from(context.server.cache.contains(key));
+    }
+    context.integer(found);
+}
+
+fn touch(context: &mut Context<'_>, args: Args<'_>) {
+    let mut found = 0;
+    for key in args.skip(1).iter() {
+        let key = context.keys.stored(context.client.db, key);
+        found += i64::from(context.server.cache.read(key, ReadMode::Use, |_| ()).is_some());
     }
     context.integer(found);
 }

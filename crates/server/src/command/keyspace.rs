@@ -44,6 +44,16 @@ pub(super) const COMMANDS: &[Command] = &[
         ..OVER_ALL
     },
     Command {
+        name: "randomkey",
+        syntax: "RANDOMKEY",
+        summary: "Return a random key from the keyspace",
+        complexity: "O(1); O(N) where nearly all keys are in other databases.",
+        arity: 1,
+        flags: &[Flag::ReadOnly],
+        run: randomkey,
+        ..OVER_ALL
+    },
+    Command {
         name: "dbsize",
         syntax: "DBSIZE",
         summary: "Return the number of keys in the selected database",
@@ -169,6 +179,14 @@ fn keys(context: &mut Context<'_>, args: Args<'_>) {
     let out = context.output.bytes();
     reply::array(out, count);
     out.extend_from_slice(&found);
+}
+
+fn randomkey(context: &mut Context<'_>, _args: Args<'_>) {
+    let db = context.client.db;
+    match context.cache().random_key(|stored| split(stored).0 == db) {
+        Some(stored) => context.bulk(split(&stored).1),
+        None => context.null(),
+    }
 }
 
 /// Whether every key there is belongs to the selected database.

@@ -41,8 +41,8 @@ pub(super) enum BadExpiry {
     OutOfRange,
 }
 
-/// An expiry for `SET` and `GETEX`, which take no time that has passed by its very sign.
-fn positive_expiry(unit: TimeUnit, text: &[u8], now_ms: u64) -> Result<Expiry, BadExpiry> {
+/// An expiry for `SET`, `SETEX` and `GETEX`, which take no time that has passed by its very sign.
+pub(super) fn positive_expiry(unit: TimeUnit, text: &[u8], now_ms: u64) -> Result<Expiry, BadExpiry> {
     let number = parse_i64(text).ok_or(BadExpiry::NotInteger)?;
     if number <= 0 {
         return Err(BadExpiry::OutOfRange);
@@ -109,8 +109,9 @@ impl<'a> StringOptions<'a> {
     }
 }
 
-/// A cursor of `SCAN`, read as C's `strtoul` does: a sign is allowed, and nothing at all is 0.
+/// A cursor of `SCAN`, read as C's `strtoul` does: a sign is allowed, a NUL ends it, and nothing at all is 0.
 pub(super) fn cursor(text: &[u8]) -> Option<u64> {
+    let text = text.split(|&byte| byte == 0).next().unwrap_or_default();
     let (negative, digits) = match text {
         [b'-', digits @ ..] => (true, digits),
         [b'+', digits @ ..] => (false, digits),

@@ -43,6 +43,17 @@ pub(super) const COMMANDS: &[Command] = &[
         ..BASE
     },
     Command {
+        name: "time",
+        syntax: "TIME",
+        summary: "Return the current server time, to the millisecond",
+        since: "2.6.0",
+        arity: 1,
+        flags: &[Flag::Loading, Flag::Stale, Flag::Fast],
+        categories: &[],
+        run: time,
+        ..BASE
+    },
+    Command {
         name: "config",
         syntax: "CONFIG subcommand",
         summary: "A container for server configuration commands",
@@ -123,6 +134,13 @@ fn parameters(context: &Context<'_>) -> [(&'static str, String); 14] {
         ("tcp-keepalive", "300".into()),
         ("timeout", "0".into()),
     ]
+}
+
+fn time(context: &mut Context<'_>, _args: Args<'_>) {
+    let now_ms = context.server.now_ms();
+    reply::array(context.output.bytes(), 2);
+    context.bulk((now_ms / 1000).to_string().as_bytes());
+    context.bulk((now_ms % 1000 * 1000).to_string().as_bytes());
 }
 
 fn config_get(context: &mut Context<'_>, args: Args<'_>) {

@@ -3,7 +3,7 @@
 use tandem_engine::{Condition, Kind, NewValue, ReadMode, Transform, WriteOptions, Written};
 use tandem_wire::{Args, number, reply};
 
-use super::parse::{BadExpiry, StringOptions};
+use super::parse::{BadExpiry, StringOptions, TimeUnit, positive_expiry};
 use super::{Category, Command, Context, Flag, Group, Keys, refusal};
 
 /// What the commands of this family have in common.
@@ -62,6 +62,26 @@ pub(super) const COMMANDS: &[Command] = &[
         summary: "Set the value of a key, only if the key does not exist",
         arity: 3,
         run: setnx,
+        ..BASE
+    },
+    Command {
+        name: "setex",
+        syntax: "SETEX key seconds value",
+        summary: "Set the value and expiration of a key",
+        since: "2.0.0",
+        arity: 4,
+        flags: &[Flag::Write, Flag::DenyOom],
+        run: |context, args| set_expiring(context, args, "setex", TimeUnit { seconds: true, absolute: false }),
+        ..BASE
+    },
+    Command {
+        name: "psetex",
+        syntax: "PSETEX key milliseconds value",
+        summary: "Set the value and expiration in milliseconds of a key",
+        since: "2.6.0",
+        arity: 4,
+        flags: &[Flag::Write, Flag::DenyOom],
+        run: |context, args| set_expiring(context, args, "psetex", TimeUnit { seconds: false, absolute: false }),
         ..BASE
     },
     Command {
@@ -156,6 +176,21 @@ pub(super) fn exchange(context: &mut Context<'_>, key: &[u8], value: &[u8], opti
     match old {
         Ok(Some(old)) => context.output.append(old),
         Ok(None) => context.null(),
+        Err(error) => refusal::engine(context, &error),
+    }
+}
+
+fn set_expiring(context: &mut Context<'_>, args: Args<'_>, name: &str, unit: TimeUnit) {
+    let expiry = match positive_expiry(unit, &args[2], context.server.now_ms()) {
+        Ok(expiry) => expiry,
+        Err(BadExpiry::NotInteger) => return context.error(refusal::NOT_INTEGER),
+        Err(BadExpiry::OutOfRange) => {
+            return context.error(format_args!("ERR invalid expire time in '{name}' command"));
+        }
+    };
+    let key = context.keys.stored(context.client.db, &args[1]);
+    match context.server.cache.set(key, wire(&args[3]), &WriteOptions { expiry, ..WriteOptions::default() }) {
+        Ok(_) => context.ok(),
         Err(error) => refusal::engine(context, &error),
     }
 }

@@ -6,7 +6,7 @@ use tandem_wire::number::{decimal_len, parse_i64, push_i64};
 
 use super::parse::{BadExpiry, StringOptions};
 use super::strings::{BASE, exchange, reply_value};
-use super::{Command, Context, Flag, Output, refusal};
+use super::{Command, Context, Flag, Output, numbers, refusal};
 
 /// The family.
 pub(super) const COMMANDS: &[Command] = &[
@@ -67,6 +67,7 @@ pub(super) const COMMANDS: &[Command] = &[
         run: decrby,
         ..BASE
     },
+    numbers::INCRBYFLOAT,
     Command {
         name: "append",
         syntax: "APPEND key value",
@@ -164,10 +165,7 @@ fn append(context: &mut Context<'_>, args: Args<'_>) {
         }
         let mut bytes = Vec::with_capacity(found.map_or(0, shown_len) + args[2].len());
         if let Some(found) = found {
-            match found.integer() {
-                Some(number) => push_i64(&mut bytes, number),
-                None => bytes.extend_from_slice(found.bytes),
-            }
+            push_shown(&mut bytes, found);
         }
         bytes.extend_from_slice(&args[2]);
         let output = bytes.len();
@@ -180,6 +178,14 @@ fn append(context: &mut Context<'_>, args: Args<'_>) {
 }
 
 /// How many bytes a client sees of a value.
-fn shown_len(found: &Found<'_>) -> usize {
+pub(super) fn shown_len(found: &Found<'_>) -> usize {
     found.integer().map_or(found.bytes.len(), decimal_len)
+}
+
+/// Appends what a client sees of a value that is a string to it.
+pub(super) fn push_shown(bytes: &mut Vec<u8>, found: &Found<'_>) {
+    match found.integer() {
+        Some(number) => push_i64(bytes, number),
+        None => bytes.extend_from_slice(found.bytes),
+    }
 }
