@@ -110,6 +110,14 @@ test.each([
   [{ port: "7379" as never }, TypeError, 'option port must be a number; got "7379"'],
   [{ threads: 0 }, RangeError, "option threads must be a whole number from 1 to 256; got 0"],
   [{ bind: "example.org" }, RangeError, 'option bind must be an IP address or "localhost"; got "example.org"'],
+  [{ password: "" }, RangeError, "option password must have 1 to 1024 bytes; got 0"],
+  [{ password: "é".repeat(513) }, RangeError, "option password must have 1 to 1024 bytes; got 1026"],
+  [
+    { password: 1234 as never },
+    TypeError,
+    "option password must be a string or a Uint8Array; got a value of type number",
+  ],
+  [{ idleTimeout: 10 }, RangeError, "option idleTimeout must be a whole number from 1000 to 2592000000; got 10"],
   [{ maxClients: 0 }, RangeError, "option maxClients must be a whole number from 1 to 1000000; got 0"],
 ])("%j is refused", async (options, type, message) => {
   await expect(Worker.listen(options)).rejects.toThrow(new type(message));
@@ -118,7 +126,26 @@ test.each([
 test.each(["0.0.0.0", "192.168.1.1", "::"])("does not open itself to other machines at %s", async (bind) => {
   const refused = Worker.listen({ bind, port: 0 });
   await expect(refused).rejects.toBeInstanceOf(TandemError);
-  await expect(refused).rejects.toThrow(/can be reached from other machines, and this version knows no password/);
+  await expect(refused).rejects.toThrow(/can be reached from other machines, and there is no password; set one/);
+});
+
+test("with a password it listens everywhere, and wants it first", async () => {
+  const worker = await listen({ bind: "0.0.0.0", password: "s\u00e9cret" });
+  const silent = new Redis(worker.port, "127.0.0.1", { lazyConnect: true, enableReadyCheck: false });
+  onTestFinished(() => {
+    silent.disconnect();
+  });
+  await expect(silent.get("k")).rejects.toThrow("NOAUTH Authentication required.");
+  await expect(silent.auth("secret")).rejects.toThrow(/^WRONGPASS /);
+  await expect(silent.get("k")).rejects.toThrow("NOAUTH Authentication required.");
+  expect(await silent.auth("s\u00e9cret")).toBe("OK");
+  expect(await silent.set("k", "v")).toBe("OK");
+
+  const told = new Redis(worker.port, "127.0.0.1", { password: "s\u00e9cret" });
+  onTestFinished(() => {
+    told.disconnect();
+  });
+  expect(await told.get("k")).toBe("v");
 });
 
 test("a client beyond maxClients is told so", async () => {

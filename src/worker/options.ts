@@ -10,17 +10,25 @@ const MAX_THREADS = 256;
 /** More event loops than this seldom pay by default: the cores are wanted for the application, too. */
 const DEFAULT_MAX_THREADS = 16;
 const MAX_CLIENTS = 1_000_000;
+/** Longest password in bytes. */
+export const MAX_PASSWORD_BYTES = 1024;
+const MIN_IDLE_MS = 1_000;
+const MAX_IDLE_MS = 30 * 24 * 60 * 60 * 1_000;
 
 /** Where and how a worker listens. */
 export interface ListenOptions {
   /** Port, 0 to 65535; 0 takes a free one. Default: 7379. */
   port?: number;
-  /** IP address, or `"localhost"`. Only loopback addresses are allowed as long as there is no password. */
+  /** IP address, or `"localhost"` (default: 127.0.0.1). One that other machines can reach needs a `password`. */
   bind?: string;
+  /** What clients must say by `AUTH` before anything else: 1 to 1,024 bytes, text as UTF-8. Default: none. */
+  password?: string | Uint8Array;
   /** Event loops, each on a thread of its own, 1 to 256. Default: one a core, at most 16. */
   threads?: number;
   /** Connections in all, 1 to 1,000,000. Default: 10,000, or what the limit on open files leaves. */
   maxClients?: number;
+  /** Time in ms after which a silent client is closed, 1,000 to 2,592,000,000 (30 days). Default: never. */
+  idleTimeout?: number;
 }
 
 /** One event loop a core, at most 16. */
@@ -30,13 +38,28 @@ export function defaultThreads(): number {
 
 /** Checks the options and fills in the defaults. */
 export function parseListenOptions(options: ListenOptions) {
-  const { port = DEFAULT_PORT, bind = DEFAULT_BIND, threads = defaultThreads(), maxClients } = options;
+  const { port = DEFAULT_PORT, threads = defaultThreads(), maxClients, idleTimeout } = options;
+  const password = options.password === undefined ? undefined : passwordBytes(options.password);
   return {
     port: whole("port", port, 0, 65_535),
-    bind: loopback(bind),
+    bind: address(options.bind ?? DEFAULT_BIND, password !== undefined),
     threads: whole("threads", threads, 1, MAX_THREADS),
+    ...(password === undefined ? {} : { password }),
     ...(maxClients === undefined ? {} : { maxClients: whole("maxClients", maxClients, 1, MAX_CLIENTS) }),
+    ...(idleTimeout === undefined ? {} : { idleMs: whole("idleTimeout", idleTimeout, MIN_IDLE_MS, MAX_IDLE_MS) }),
   };
+}
+
+/** The bytes of a password. What was given is in no message. */
+function passwordBytes(password: unknown): Uint8Array {
+  if (typeof password !== "string" && !(password instanceof Uint8Array)) {
+    throw new TypeError(`option password must be a string or a Uint8Array; got a value of type ${typeof password}`);
+  }
+  const bytes = typeof password === "string" ? Buffer.from(password) : password;
+  if (bytes.length === 0 || bytes.length > MAX_PASSWORD_BYTES) {
+    throw new RangeError(`option password must have 1 to ${MAX_PASSWORD_BYTES} bytes; got ${bytes.length}`);
+  }
+  return bytes;
 }
 
 function whole(option: string, value: unknown, min: number, max: number): number {
@@ -50,22 +73,22 @@ function whole(option: string, value: unknown, min: number, max: number): number
 }
 
 /** The address as digits. */
-function loopback(bind: unknown): string {
+function address(bind: unknown, hasPassword: boolean): string {
   if (typeof bind !== "string") {
     throw new TypeError(`option bind must be a string; got ${JSON.stringify(bind) ?? String(bind)}`);
   }
-  const address = bind === "localhost" ? DEFAULT_BIND : bind;
-  if (isIP(address) === 0) {
+  const digits = bind === "localhost" ? DEFAULT_BIND : bind;
+  if (isIP(digits) === 0) {
     throw new RangeError(`option bind must be an IP address or "localhost"; got ${JSON.stringify(bind)}`);
   }
-  if (!isLoopback(address)) {
+  if (!hasPassword && !isLoopback(digits)) {
     throw new TandemError(
       "BadOption",
-      `option bind: ${bind} can be reached from other machines, and this version knows no password; ` +
-        "use a loopback address such as 127.0.0.1",
+      `option bind: ${bind} can be reached from other machines, and there is no password; ` +
+        "set one, or use a loopback address such as 127.0.0.1",
     );
   }
-  return address;
+  return digits;
 }
 
 /** Whether `address` can be reached from this machine only. */

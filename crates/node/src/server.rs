@@ -4,10 +4,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use napi::bindgen_prelude::{AsyncTask, Env};
+use napi::bindgen_prelude::{AsyncTask, Env, Uint8Array};
 use napi::{Task, bindgen_prelude::Result};
 use napi_derive::napi;
-use tandem_server::{ClientLimits, Server, ServerOptions, StartError};
+use tandem_server::{ClientLimits, Password, Server, ServerOptions, StartError};
 
 use crate::cache::NativeCache;
 use crate::failure::Failure;
@@ -22,8 +22,12 @@ pub struct ListenOptions {
     pub port: u16,
     /// Event loops.
     pub threads: u32,
+    /// What clients must say first; absent for nothing.
+    pub password: Option<Uint8Array>,
     /// Connections in all; absent for what the limit on open files allows, up to 10,000.
     pub max_clients: Option<u32>,
+    /// Time in ms after which a silent client is closed; absent for never.
+    pub idle_ms: Option<u32>,
 }
 
 /// Counters of a server.
@@ -70,8 +74,17 @@ impl NativeServer {
         if let Some(clients) = options.max_clients {
             limits.clients = clients as usize;
         }
+        limits.idle = options.idle_ms.map(|ms| Duration::from_millis(ms.into()));
+        let password = match &options.password {
+            None => None,
+            Some(bytes) => Some(Password::new(bytes).ok_or_else(|| {
+                let reason = format!("1 to {} bytes are allowed; got {}", Password::MAX_BYTES, bytes.len());
+                refuse("BadOption", format!("option password: {reason}"))
+            })?),
+        };
         let options = ServerOptions {
             bind,
+            password,
             port: options.port,
             threads: options.threads as usize,
             limits,

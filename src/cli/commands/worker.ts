@@ -20,13 +20,15 @@ export const registerWorker: Register = (program) => {
 
 async function serve(configuration: Configuration): Promise<void> {
   const { Worker } = await import("../../worker/worker.js");
-  const { port, bind, threads, policy, maxMemory, maxClients } = configuration;
+  const { port, bind, password, threads, policy, maxMemory, maxClients, idleTimeout } = configuration;
   checkMemory(maxMemory);
   const worker = await Worker.listen({
     port,
     bind,
     threads,
+    ...(password === undefined ? {} : { password }),
     ...(maxClients === undefined ? {} : { maxClients }),
+    ...(idleTimeout === 0 ? {} : { idleTimeout: idleTimeout * 1_000 }),
     cache: { maxBytes: maxMemory, policy },
   });
   // Before the line that says "ready": whoever reads it may send a signal at once.

@@ -3,7 +3,8 @@ import { readFileSync } from "node:fs";
 import { parse, TomlError } from "smol-toml";
 import * as v from "valibot";
 import { UsageError } from "../usage-error.js";
-import { type Configuration, type Setting, settings } from "./settings.js";
+import { findPassword } from "./password.js";
+import { type Configuration, type Setting, settings, type Values } from "./settings.js";
 
 /** Where to look for settings. */
 export interface Sources {
@@ -32,7 +33,7 @@ export interface Resolution {
  * Looks every setting up.
  *
  * @throws {UsageError} for a value that is not allowed, naming its origin; for a file that cannot be read, or that has
- * a key which is no setting.
+ * a key which is no setting; for a password that is none, or is given twice.
  */
 export function resolve({ flags, environment }: Sources): Resolution {
   const path = flags.config ?? environment[variableOf("config")];
@@ -48,12 +49,15 @@ export function resolve({ flags, environment }: Sources): Resolution {
     rows.push(row);
     values[name] = row.value;
   }
-  return { configuration: values as Configuration, rows, warnings: unknownVariables(environment) };
+  const found = values as Values;
+  const password = findPassword(found.passwordFile, environment[variableOf("password")]);
+  rows.push({ key: "password", value: password.shown, origin: password.origin });
+  return { configuration: { ...found, password: password.bytes }, rows, warnings: unknownVariables(environment) };
 }
 
 /** Others may have variables of this prefix, too (Kubernetes sets some for a service of that name): no error. */
 function unknownVariables(environment: Sources["environment"]): string[] {
-  const known = ["config", ...Object.values(settings).map(({ key }) => key)].map(variableOf);
+  const known = ["config", "password", ...Object.values(settings).map(({ key }) => key)].map(variableOf);
   return Object.keys(environment)
     .filter((name) => name.startsWith("TANDEM_") && !known.includes(name))
     .map((name) => `environment ${name} is no setting and is ignored; there are ${known.join(", ")}`);

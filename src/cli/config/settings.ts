@@ -45,7 +45,7 @@ const port: Setting<number> = {
 const bind: Setting<string> = {
   key: "bind",
   placeholder: "address",
-  description: "address to listen on; a loopback one, as there is no password yet",
+  description: "address to listen on; without a password only a loopback one",
   allowed: 'an IP address or "localhost"',
   schema: v.pipe(
     v.string(),
@@ -90,8 +90,32 @@ const maxClients: Setting<number | undefined> = {
   fallback: () => undefined,
 };
 
+const passwordFile: Setting<string | undefined> = {
+  key: "password-file",
+  placeholder: "file",
+  description: "file with the password that clients must give; or put it into TANDEM_PASSWORD",
+  allowed: "the path of a file",
+  schema: v.pipe(v.string(), v.minLength(1)),
+  fallback: () => undefined,
+};
+
+const idleTimeout: Setting<number> = {
+  key: "idle-timeout",
+  placeholder: "seconds",
+  description: "time after which a silent client is closed; 0 (the default): never",
+  allowed: "a whole number of seconds from 0 to 2592000",
+  schema: wholeNumber(0, 2_592_000),
+  fallback: () => 0,
+};
+
 /** All settings, by their name in code; the order is that of the help. */
-export const settings = { port, bind, maxMemory, threads, policy, maxClients };
+export const settings = { port, bind, passwordFile, maxMemory, threads, policy, maxClients, idleTimeout };
 
 /** The settings with their values. */
-export type Configuration = { [K in keyof typeof settings]: ReturnType<(typeof settings)[K]["fallback"]> };
+export type Values = { [K in keyof typeof settings]: ReturnType<(typeof settings)[K]["fallback"]> };
+
+/** All that the settings say: their values, and what only the environment or another file may hold. */
+export interface Configuration extends Values {
+  /** The password, from the file that is named or from the environment. */
+  readonly password: Uint8Array | undefined;
+}

@@ -72,7 +72,8 @@ test("a file that is no TOML is refused with the place", () => {
 test("a file is refused as a whole when a key is no setting", () => {
   const config = file("prot = 1\n");
   expect(() => resolve({ flags: { config }, environment: {} })).toThrow(
-    `file ${config}: "prot" is no setting; there are port, bind, max-memory, threads, policy, max-clients`,
+    `file ${config}: "prot" is no setting; there are port, bind, password-file, max-memory, threads, policy, ` +
+      "max-clients, idle-timeout",
   );
 });
 
@@ -91,4 +92,46 @@ test.each([["port ="], ["[port"]])("a file that is no TOML (%s) is refused in on
 test("a file that is not there is refused", () => {
   const config = join(folder, "absent.toml");
   expect(() => resolve({ flags: { config }, environment: {} })).toThrow(/^cannot read the configuration file .+ENOENT/);
+});
+
+function password(passwordFile: string | undefined, TANDEM_PASSWORD: string | undefined) {
+  const { configuration, rows } = resolve({ flags: { passwordFile }, environment: { TANDEM_PASSWORD } });
+  return { bytes: configuration.password, row: rows.find(({ key }) => key === "password") };
+}
+
+test.each(["s\u00e9cret", "s\u00e9cret\n", "s\u00e9cret\r\n"])(
+  "the password is the one line of its file: %j",
+  (content) => {
+    const path = file(content);
+    const { bytes, row } = password(path, undefined);
+    expect(bytes).toEqual(Buffer.from("s\u00e9cret"));
+    expect(row).toEqual({ key: "password", value: "set", origin: `file ${path}` });
+  },
+);
+
+test("a password may have any bytes, spaces and line breaks inside among them", () => {
+  expect(password(file(" a\nb \n\n"), undefined).bytes).toEqual(Buffer.from(" a\nb \n"));
+});
+
+test("the password may be in the environment, and is never shown", () => {
+  const { bytes, row } = password(undefined, "secret");
+  expect(bytes).toEqual(Buffer.from("secret"));
+  expect(row).toEqual({ key: "password", value: "set", origin: "environment TANDEM_PASSWORD" });
+});
+
+test("without a password there is none", () => {
+  expect(password(undefined, undefined)).toEqual({
+    bytes: undefined,
+    row: { key: "password", value: "none", origin: "default" },
+  });
+});
+
+test("a password that is none is refused", () => {
+  const empty = file("\n");
+  expect(() => password(empty, undefined)).toThrow(
+    new UsageError(`file ${empty}: a password has 1 to 1024 bytes; this one has 0`),
+  );
+  expect(() => password(undefined, "x".repeat(1025))).toThrow(/this one has 1025$/);
+  expect(() => password(join(folder, "absent"), undefined)).toThrow(/^cannot read the password file .+ENOENT/);
+  expect(() => password(file("a"), "b")).toThrow(/^there are two passwords: password-file .+; keep one$/);
 });
