@@ -8,6 +8,18 @@
  */
 export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
 
+/** A load that runs. Dropping it ends the load. */
+export declare class NativeBench {
+  /** Starts a load. */
+  static start(settings: BenchSettings): NativeBench
+  /** How far the load is. */
+  progress(): NativeBenchProgress
+  /** The figures of the servers, or what went wrong. Waits for the end; answers once. */
+  result(): Array<NativeBenchReport>
+  /** Asks the load to end soon; `result` then reports that it was cancelled. */
+  cancel(): void
+}
+
 /** One open handle on a cache. Give it back with `close`; the garbage collector does so for one that was forgotten. */
 export declare class NativeCache {
   /** Creates a cache, or attaches to the one of that name. */
@@ -77,6 +89,58 @@ export declare class NativeServer {
   stop(drainMs: number): Promise<void>
 }
 
+/** A server to measure. */
+export interface BenchServer {
+  /** How the report calls it. */
+  name: string
+  /** `host:port`. */
+  address: string
+  /** The process whose CPU time is measured; absent for the one that the server names. */
+  pid?: number
+}
+
+/** What to run; types checked by `src/bench/options.ts`, ranges by the crate. */
+export interface BenchSettings {
+  /** The servers. */
+  servers: Array<BenchServer>
+  /** What to say to one that wants a password. */
+  password?: Uint8Array
+  /** Connections to each. */
+  connections: number
+  /** Requests of one connection under way. */
+  pipeline: number
+  /** Number of keys. */
+  keys: number
+  /** Exponent of Zipf's law; absent for keys that are all equally likely. */
+  zipf?: number
+  /** Least size of a value in bytes. */
+  leastValueBytes: number
+  /** Greatest size of a value in bytes. */
+  greatestValueBytes: number
+  /** The commands. */
+  mix: Array<BenchShare>
+  /** Requests a second; absent for a closed loop. */
+  rate?: number
+  /** Requests of a round; absent for a round of `duration_ms`. */
+  requests?: number
+  /** Length of a round in ms. */
+  durationMs: number
+  /** Rounds that count. */
+  rounds: number
+  /** Whether every key is written first. */
+  fill: boolean
+  /** Seed of commands, keys and sizes. */
+  seed: number
+}
+
+/** A command and its share of the requests. */
+export interface BenchShare {
+  /** Name of the command. */
+  command: string
+  /** Its share, in proportion to the sum of all. */
+  share: number
+}
+
 /**
  * Readies the binding for this environment and returns the calls of the data path with the `window` they use.
  * `errorFactory` makes a `TandemError` from a code and a message.
@@ -126,8 +190,59 @@ export interface ListenOptions {
   port: number
   /** Event loops. */
   threads: number
+  /** What clients must say first; absent for nothing. */
+  password?: Uint8Array
   /** Connections in all; absent for what the limit on open files allows, up to 10,000. */
   maxClients?: number
+  /** Time in ms after which a silent client is closed; absent for never. */
+  idleMs?: number
+}
+
+/** Latencies in nanoseconds. */
+export interface NativeBenchLatency {
+  mean: number
+  p50: number
+  p90: number
+  p99: number
+  p999: number
+  p9999: number
+  max: number
+}
+
+/** How far a load is. */
+export interface NativeBenchProgress {
+  /** Requests answered. */
+  requests: number
+  /** Rounds that have ended, those that do not count included. */
+  rounds: number
+  /** Whether `result` answers without waiting. */
+  finished: boolean
+}
+
+/** Figures of one server. */
+export interface NativeBenchReport {
+  /** Its name. */
+  name: string
+  /** Requests answered in the rounds that count. */
+  requests: number
+  /** Errors among the answers. */
+  errors: number
+  /** The first of them, the filling included. */
+  firstError?: string
+  /** Answers that say there is no such key. */
+  misses: number
+  /** Requests a second of the median round. */
+  rate: number
+  /** Requests a second of each round. */
+  rates: Array<number>
+  /** CPU time of the server for one request in ns, of the median round. */
+  cpuNs?: number
+  /** CPU time of the server for one request in ns, of each round. */
+  cpusNs: Array<number>
+  /** Part of the time that the client was on a CPU, of the median round. */
+  clientLoad?: number
+  /** Latencies of all rounds in ns. */
+  latency: NativeBenchLatency
 }
 
 /** One change of the cache. */

@@ -773,7 +773,8 @@ if (
   }
 }
 
-const { NativeCache, NativeReplay, NativeServer, bind, nativeVersion } = nativeBinding
+const { NativeBench, NativeCache, NativeReplay, NativeServer, bind, nativeVersion } = nativeBinding
+export { NativeBench }
 export { NativeCache }
 export { NativeReplay }
 export { NativeServer }

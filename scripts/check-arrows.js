@@ -13,9 +13,10 @@ const crates = {
   "tandem-engine": [],
   "tandem-wire": [],
   "tandem-cluster": ["tandem-engine", "tandem-wire"],
+  "tandem-bench": ["tandem-wire"],
   "tandem-replay": ["tandem-engine", "tandem-wire"],
   "tandem-server": ["tandem-engine", "tandem-wire", "tandem-cluster"],
-  "tandem-node": ["tandem-engine", "tandem-wire", "tandem-cluster", "tandem-server", "tandem-replay"],
+  "tandem-node": ["tandem-engine", "tandem-wire", "tandem-cluster", "tandem-server", "tandem-bench", "tandem-replay"],
 };
 
 const leaves = ["errors", "observe", "vendor"];
@@ -29,11 +30,12 @@ const parts = {
   native: ["errors"],
   cache: [...leaves, "native"],
   lru: core,
+  bench: core,
   replay: core,
   worker: core,
   replication: [...core, "worker"],
   orchestrator: [...core, "worker", "replication"],
-  cli: [...core, "replay", "worker", "replication", "orchestrator", "client"],
+  cli: [...core, "bench", "replay", "worker", "replication", "orchestrator", "client"],
   dashboard: [...core, "worker", "replication", "orchestrator"],
   // Loads without the native binding: a remote-only user needs no binary.
   client: leaves,

@@ -3,6 +3,7 @@
  */
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
+import { registerBench } from "./commands/bench.js";
 import { registerConfig } from "./commands/config.js";
 import { registerReplay } from "./commands/replay.js";
 import { registerWorker } from "./commands/worker.js";
@@ -14,7 +15,7 @@ import { registerWorker } from "./commands/worker.js";
 export type Register = (program: Command) => void;
 
 /** The registered commands, in the order of the help text. */
-const commands: Register[] = [registerWorker, registerReplay, registerConfig];
+const commands: Register[] = [registerWorker, registerReplay, registerBench, registerConfig];
 
 /** Builds the program; `parseAsync` runs it. Mistakes of the caller throw commander's `CommanderError`. */
 export function createProgram(register: readonly Register[] = commands): Command {

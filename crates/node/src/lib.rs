@@ -1,5 +1,6 @@
 //! The Node binding: the only crate that names napi. It converts and decides nothing.
 
+mod bench;
 mod cache;
 mod calls;
 mod caretaker;
