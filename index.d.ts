@@ -315,6 +315,10 @@ export interface NativeServerStats {
   rejected: number
   /** Connections cut so far because their peer took no replies. */
   cut: number
+  /** Connections closed so far because they were silent. */
+  silent: number
+  /** Wrong passwords so far. */
+  refusedPasswords: number
   /** Commands run so far. */
   commands: number
   /** Bytes read so far. */

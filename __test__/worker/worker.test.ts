@@ -159,7 +159,10 @@ test("a client beyond maxClients is told so", async () => {
 });
 
 test.each([
-  [{ foo: 1 }, /Worker\.listen has no option foo; it has port, bind, threads, maxClients, cache/],
+  [
+    { foo: 1 },
+    /Worker\.listen has no option foo; it has port, bind, threads, password, maxClients, idleTimeout, cache/,
+  ],
   [5, /options of Worker\.listen must be an object; got 5/],
   [[], /options of Worker\.listen must be an object; got an array/],
   [{ cache: {} }, /option cache must be a Cache, .*; got an object without any/],

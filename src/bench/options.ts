@@ -1,5 +1,6 @@
 /** Options of a load, brought into the form that the binding takes. It checks the ranges and names what is wrong. */
-import { describe, parseBytes } from "../cache/options.js";
+import { describe } from "../cache/describe.js";
+import { parseBytes } from "../cache/options.js";
 import type { native } from "../native.js";
 
 /** The commands of a mix. */

@@ -26,7 +26,9 @@ const WORKER_OPTIONS: ReadonlySet<string> = new Set<keyof WorkerOptions>([
   "port",
   "bind",
   "threads",
+  "password",
   "maxClients",
+  "idleTimeout",
   "cache",
 ]);
 const CLOSE_OPTIONS: ReadonlySet<string> = new Set(["drain"]);

@@ -41,6 +41,10 @@ pub struct NativeServerStats {
     pub rejected: f64,
     /// Connections cut so far because their peer took no replies.
     pub cut: f64,
+    /// Connections closed so far because they were silent.
+    pub silent: f64,
+    /// Wrong passwords so far.
+    pub refused_passwords: f64,
     /// Commands run so far.
     pub commands: f64,
     /// Bytes read so far.
@@ -117,6 +121,8 @@ impl NativeServer {
             accepted: stats.accepted as f64,
             rejected: stats.rejected as f64,
             cut: stats.cut as f64,
+            silent: stats.silent as f64,
+            refused_passwords: stats.refused_passwords as f64,
             commands: stats.commands as f64,
             bytes_in: stats.bytes_in as f64,
             bytes_out: stats.bytes_out as f64,

@@ -10,6 +10,7 @@ use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
 use crate::connection::{Connection, Outcome, READ_AHEAD, Workspace};
+use crate::idle::Idle;
 use crate::shared::Shared;
 
 /// Token of the waker.
@@ -52,6 +53,8 @@ pub(crate) struct EventLoop {
     deadlines: Vec<Deadline>,
     /// When the cache's background work is due; only on the loop that does it.
     maintain_at: Option<Instant>,
+    /// Silent connections; only where there is a limit.
+    idle: Option<Idle>,
     workspace: Workspace,
     shared: Arc<Shared>,
     stopping: bool,
@@ -75,6 +78,7 @@ impl EventLoop {
             ready: Vec::new(),
             deadlines: Vec::new(),
             maintain_at: (index == 0 && shared.options.maintain).then(Instant::now),
+            idle: shared.options.limits.idle.map(Idle::new),
             workspace: Workspace::new(),
             shared,
             stopping: false,
@@ -92,11 +96,17 @@ impl EventLoop {
                 // Only a defect of ours can cause one: the descriptor and the buffer are this loop's own.
                 Err(error) => panic!("waiting for events failed: {error}"),
             }
+            if let Some(idle) = &mut self.idle {
+                idle.tick();
+            }
             for event in &events {
                 match event.token() {
                     WAKER => {}
                     LISTENER => self.accept_again = true,
                     Token(slot) => {
+                        if let Some(idle) = &mut self.idle {
+                            idle.hear(slot);
+                        }
                         if event.is_read_closed()
                             && let Some(connection) = self.connections.get_mut(slot)
                         {
@@ -127,6 +137,7 @@ impl EventLoop {
             if !self.deadlines.is_empty() {
                 self.check_deadlines();
             }
+            self.close_silent();
             if self.shared.stopping.load(Relaxed) && self.stop_step() {
                 break;
             }
@@ -146,6 +157,20 @@ impl EventLoop {
         }
     }
 
+    /// Closes connections that have been silent for too long.
+    fn close_silent(&mut self) {
+        let Some(idle) = &mut self.idle else { return };
+        if !idle.is_due() {
+            return;
+        }
+        let silent: Vec<usize> =
+            self.connections.iter().filter(|&(slot, _)| idle.is_silent(slot)).map(|(slot, _)| slot).collect();
+        for slot in silent {
+            self.shared.silent.fetch_add(1, Relaxed);
+            self.close(slot);
+        }
+    }
+
     /// How long the system may let us wait.
     fn timeout(&self) -> Option<Duration> {
         if !self.ready.is_empty() {
@@ -154,10 +179,8 @@ impl EventLoop {
         let maintain = self.maintain_at.map(|at| at.saturating_duration_since(Instant::now()));
         let step = (self.stopping || self.accept_again || !self.deadlines.is_empty() || self.shared.trim.is_wanted())
             .then_some(DEADLINE_STEP);
-        match (maintain, step) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        }
+        let idle = self.idle.as_ref().filter(|_| !self.connections.is_empty()).map(Idle::wait);
+        [maintain, step, idle].into_iter().flatten().min()
     }
 
     /// Lets every readable connection work. A few at a time are read first and glanced at, then run: without pipelines
@@ -299,6 +322,9 @@ impl EventLoop {
         if self.poll.registry().register(&mut stream, Token(slot), interest).is_err() {
             self.shared.clients.fetch_sub(1, Relaxed);
             return;
+        }
+        if let Some(idle) = &mut self.idle {
+            idle.hear(slot);
         }
         let id = self.shared.accepted.fetch_add(1, Relaxed) + 1;
         entry.insert(Connection::new(stream, id, &self.shared));

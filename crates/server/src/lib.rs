@@ -18,6 +18,7 @@ mod database;
 mod dispatch;
 mod event_loop;
 mod glob;
+mod idle;
 mod long_double;
 mod options;
 mod output;

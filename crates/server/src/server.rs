@@ -75,6 +75,8 @@ pub struct ServerStats {
     pub rejected: u64,
     /// Connections cut so far because their peer took no replies.
     pub cut: u64,
+    /// Connections closed so far because they were silent.
+    pub silent: u64,
     /// Wrong passwords so far.
     pub refused_passwords: u64,
     /// Commands run so far.
@@ -114,6 +116,9 @@ impl Server {
             );
             return Err(StartError::BadOption { option: "bind", reason });
         }
+        if options.limits.idle.is_some_and(|time| time.is_zero()) {
+            return Err(StartError::BadOption { option: "idle", reason: "0 is not allowed; none is no limit".into() });
+        }
         // A value that the cache takes must reach it, together with its key.
         let largest = cache.options().max_value_bytes as usize;
         let request = &mut options.limits.request;
@@ -146,6 +151,7 @@ impl Server {
             accepted: AtomicU64::new(0),
             rejected: AtomicU64::new(0),
             cut: AtomicU64::new(0),
+            silent: AtomicU64::new(0),
             refused_passwords: AtomicU64::new(0),
             buffer_bytes: AtomicUsize::new(0),
             numbered: AtomicBool::new(false),
@@ -194,6 +200,7 @@ impl Server {
             accepted: self.shared.accepted.load(Relaxed),
             rejected: self.shared.rejected.load(Relaxed),
             cut: self.shared.cut.load(Relaxed),
+            silent: self.shared.silent.load(Relaxed),
             refused_passwords: self.shared.refused_passwords.load(Relaxed),
             commands,
             bytes_in,

@@ -41,6 +41,8 @@ pub(crate) struct Shared {
     pub rejected: AtomicU64,
     /// Connections cut so far because they took no replies.
     pub cut: AtomicU64,
+    /// Connections closed so far because they were silent.
+    pub silent: AtomicU64,
     /// Wrong passwords so far.
     pub refused_passwords: AtomicU64,
     /// Buffers of all clients in bytes, and what they may come to.

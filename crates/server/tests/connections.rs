@@ -426,3 +426,21 @@ fn an_address_that_others_can_reach_needs_a_password() {
     }
     assert!(start("0.0.0.0", Some(b"secret")).is_ok());
 }
+
+#[test]
+fn a_silent_client_is_closed_and_a_talking_one_is_not() {
+    let idle = Some(Duration::from_millis(200));
+    let running = start_with(2, ClientLimits { idle, ..ClientLimits::default() });
+    let (mut silent, mut talking) = (running.connect(), running.connect());
+    assert_eq!(silent.ask("PING"), "+PONG\r\n");
+    silent.stream.set_nonblocking(true).unwrap();
+    let begun = Instant::now();
+    let closed = |stream: &mut TcpStream| matches!(stream.read(&mut [0; 16]), Ok(0));
+    while !closed(&mut silent.stream) {
+        assert!(begun.elapsed() < Duration::from_secs(10), "the silent client is still there");
+        assert_eq!(talking.ask("PING"), "+PONG\r\n");
+    }
+    assert!(begun.elapsed() >= Duration::from_millis(150), "{:?}", begun.elapsed());
+    assert_eq!(talking.ask("PING"), "+PONG\r\n");
+    assert_eq!((running.server.stats().silent, running.server.stats().clients), (1, 1));
+}

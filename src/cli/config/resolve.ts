@@ -51,7 +51,9 @@ export function resolve({ flags, environment }: Sources): Resolution {
   }
   const found = values as Values;
   const password = findPassword(found.passwordFile, environment[variableOf("password")]);
-  rows.push({ key: "password", value: password.shown, origin: password.origin });
+  // What holds is whether there is a password, not where a file with one might be.
+  const row = rows.findIndex(({ key }) => key === settings.passwordFile.key);
+  rows[row] = { key: "password", value: password.shown, origin: password.origin };
   return { configuration: { ...found, password: password.bytes }, rows, warnings: unknownVariables(environment) };
 }
 

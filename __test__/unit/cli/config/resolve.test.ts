@@ -59,8 +59,9 @@ test.each([
 test("a variable that is no setting is pointed out", () => {
   const environment = { TANDEM_PORT: "1", TANDEM_CONFIG: undefined, TANDEM_MAXMEMORY: "1gb", OTHER: "1" };
   expect(resolve({ flags: {}, environment }).warnings).toEqual([
-    "environment TANDEM_MAXMEMORY is no setting and is ignored; there are TANDEM_CONFIG, TANDEM_PORT, TANDEM_BIND, " +
-      "TANDEM_MAX_MEMORY, TANDEM_THREADS, TANDEM_POLICY, TANDEM_MAX_CLIENTS",
+    "environment TANDEM_MAXMEMORY is no setting and is ignored; there are TANDEM_CONFIG, TANDEM_PASSWORD, TANDEM_PORT, " +
+      "TANDEM_BIND, TANDEM_PASSWORD_FILE, TANDEM_MAX_MEMORY, TANDEM_THREADS, TANDEM_POLICY, TANDEM_MAX_CLIENTS, " +
+      "TANDEM_IDLE_TIMEOUT",
   ]);
 });
 
