@@ -15,6 +15,7 @@
 mod cache;
 mod clock;
 mod codec;
+mod collection;
 mod error;
 mod events;
 mod eviction;
@@ -30,8 +31,9 @@ mod stats;
 mod sync;
 mod value;
 
-pub use cache::{Cache, Fill, Filled, Lease, LeaseMode, Prefetched, ScanEntry, Stable};
+pub use cache::{Cache, EntryInfo, Fill, Filled, Lease, LeaseMode, Prefetched, ScanEntry, Stable};
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use collection::{Editor, Element, Elements, Growth, Put};
 pub use error::{Error, Result};
 pub use events::{Change, ChangeKind, ChangeLimits, ChangeStream, OldValue};
 pub use options::{Compression, Options, PolicyKind};

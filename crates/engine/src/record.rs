@@ -16,6 +16,9 @@ mod racing;
 use std::ptr::{copy_nonoverlapping, read_unaligned, write_unaligned};
 
 use crate::idle::Idle;
+use parking_lot::MappedMutexGuard;
+
+use crate::collection::Table;
 use crate::memory::LargeBytes;
 use crate::value::{Kind, LargeValue};
 use std::sync::Arc;
@@ -238,6 +241,12 @@ impl Record {
         (self.word() & LENGTH_MASK) as usize
     }
 
+    /// Notes a new length of a value outside the record.
+    pub(crate) fn set_value_len(self, len: u32) {
+        debug_assert!(self.has_flag(flag::LARGE) && len <= LENGTH_MASK);
+        self.set_word(self.word() & !LENGTH_MASK | len);
+    }
+
     #[inline(always)]
     pub(crate) fn is_dead(self) -> bool {
         self.word() & DEAD != 0
@@ -335,6 +344,20 @@ impl Record {
     /// What the record's large value charges to the budget; 0 where it has none.
     pub(crate) fn large_charge(self) -> u64 {
         if self.has_flag(flag::LARGE) { self.large().charged() } else { 0 }
+    }
+
+    /// The table of a large collection, locked.
+    pub(crate) fn table<'a>(self) -> Option<MappedMutexGuard<'a, Table>> {
+        if !self.has_flag(flag::LARGE) {
+            return None;
+        }
+        let large: &'a LargeBytes = self.large();
+        large.table()
+    }
+
+    /// See [`LargeBytes::recharge`].
+    pub(crate) fn recharge(self, table_charge: u64) {
+        self.large().recharge(table_charge);
     }
 
     /// Another reference to the large value.

@@ -19,14 +19,15 @@ pub enum Kind {
     Coded = 4,
     /// Bytes written by a Redis client: a string to `get`, bytes to `getBuffer`.
     Wire = 5,
-    /// Field-value pairs (layout reserved in docs/decisions).
+    /// Field-value pairs; see [`crate::Cache::read_collection`].
     Hash = 6,
-    /// Members (layout reserved in docs/decisions).
+    /// Members, likewise.
     Set = 7,
 }
 
 impl Kind {
-    /// Whether a value is made of elements, and no string to anyone.
+    /// Whether the value is elements rather than bytes. Those who want bytes refuse it.
+    #[inline(always)]
     pub fn is_collection(self) -> bool {
         matches!(self, Self::Hash | Self::Set)
     }

@@ -4,7 +4,9 @@
 
 mod connection;
 pub(crate) mod docs;
+mod element_scan;
 mod expiry;
+mod hashes;
 mod info;
 mod introspection;
 mod keys;
@@ -13,9 +15,11 @@ mod lcs;
 mod lookup;
 mod numbers;
 mod parse;
+mod random_members;
 mod ranges;
 pub(crate) mod refusal;
 mod server;
+mod sets;
 mod strings;
 mod update;
 
@@ -113,6 +117,8 @@ impl Flag {
 pub(crate) enum Group {
     Connection,
     String,
+    Hash,
+    Set,
     Generic,
     Server,
 }
@@ -122,6 +128,8 @@ impl Group {
         match self {
             Self::Connection => "connection",
             Self::String => "string",
+            Self::Hash => "hash",
+            Self::Set => "set",
             Self::Generic => "generic",
             Self::Server => "server",
         }
@@ -150,6 +158,8 @@ pub(crate) type Handler = fn(&mut Context<'_>, Args<'_>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Category {
     Keyspace,
+    Set,
+    Hash,
     String,
     Connection,
     Dangerous,
@@ -215,6 +225,8 @@ pub(crate) const FAMILIES: &[Family] = &[
     Family { title: "Strings", commands: strings::COMMANDS },
     Family { title: "Strings, read and changed in one step", commands: update::COMMANDS },
     Family { title: "Parts of strings", commands: ranges::COMMANDS },
+    Family { title: "Hashes", commands: hashes::COMMANDS },
+    Family { title: "Sets", commands: sets::COMMANDS },
     Family { title: "Keys", commands: keys::COMMANDS },
     Family { title: "Expiry", commands: expiry::COMMANDS },
     Family { title: "Keyspace", commands: keyspace::COMMANDS },

@@ -6,6 +6,8 @@ use std::io::{self, IoSlice, Write};
 use tandem_engine::{Found, Kind, LargeValue};
 use tandem_wire::reply;
 
+/// The answer to a command that wants another kind of value than is stored.
+pub(crate) const WRONG_TYPE: &str = "WRONGTYPE Operation against a key holding the wrong kind of value";
 /// Room that is there before a value is copied under a shard lock: the largest value the engine copies, and its frame.
 const VALUE_ROOM: usize = (64 << 10) + 64;
 /// A buffer that grew beyond this is given back once it has been sent.
@@ -58,11 +60,12 @@ impl Output {
         self.bytes.reserve(VALUE_ROOM);
     }
 
-    /// Writes a value as a string.
+    /// Writes a value as a string, or says that it is none.
     #[inline]
     pub fn value(&mut self, found: &Found<'_>) {
         match (found.kind, found.shared) {
             (Kind::Integer, _) => reply::bulk_integer(&mut self.bytes, found.integer().unwrap_or_default()),
+            (Kind::Hash | Kind::Set, _) => reply::error(&mut self.bytes, WRONG_TYPE),
             (_, None) => reply::bulk(&mut self.bytes, found.bytes),
             (_, Some(large)) => {
                 reply::bulk_header(&mut self.bytes, large.len());

@@ -113,7 +113,7 @@ impl Cache {
     /// The committed value of `key` at a moment when no change of it is in flight or queued. Not a use.
     ///
     /// # Errors
-    /// Those of [`Cache::lease`].
+    /// Those of [`Cache::lease`]; [`Error::WrongKind`] for a hash or set.
     pub fn stable(&self, key: &[u8], request: Request) -> Result<Stable> {
         let copy = self.ask(key, |shard, hash, effects| {
             let copy = shard.stable(hash, key, effects);
@@ -123,7 +123,14 @@ impl Cache {
             }
             Ok(copy)
         })?;
-        Ok(copy.map_or(Stable::Queued, |copy| Stable::Value(copy.with(|value| CarriedValue::from(value)))))
+        copy.map_or(Ok(Stable::Queued), |copy| {
+            copy.with(|value| {
+                if value.kind.is_collection() {
+                    return Err(Error::WrongKind);
+                }
+                Ok(Stable::Value(CarriedValue::from(value)))
+            })
+        })
     }
 
     /// Ends the hold of `token`. A value that cannot be stored is handed to the askers of a load all the same; the hold

@@ -17,7 +17,7 @@ impl Cache {
     /// deadlines of key gates.
     /// Returns true while there is more to do at once; a caretaker calls it every 50 ms or so.
     pub fn maintain(&self) -> bool {
-        if self.tick_gates() {
+        if self.tick_gates() || self.shared.large.bury_some() {
             return true;
         }
         for _ in 0..self.shards.len() {

@@ -1,5 +1,6 @@
 //! The concurrent face of the engine.
 
+mod collections;
 mod counters;
 mod gated;
 mod keyspace;
@@ -24,6 +25,7 @@ use crate::shard::{Effects, GateEffects, Load, Shard, Shared, View};
 use crate::sync::{Mutex, MutexGuard, lock, try_lock};
 use crate::value::NewValue;
 
+pub use collections::EntryInfo;
 pub use gated::{Fill, Filled, Lease, LeaseMode, Stable};
 pub use keyspace::ScanEntry;
 pub use read::Prefetched;

@@ -99,7 +99,7 @@ impl Cache {
     }
 
     /// Largest record in bytes that goes into the log; anything above keeps its value outside.
-    fn inline_limit(&self) -> usize {
+    pub(super) fn inline_limit(&self) -> usize {
         (self.shared.segments.segment_bytes() / 4) as usize
     }
 
@@ -189,10 +189,7 @@ impl Cache {
         options: &WriteOptions,
     ) -> Result<LargeValue> {
         let charge = LargeSpace::charge_for(key_part.len() + bytes.len());
-        let segment_bytes = u64::from(self.shared.segments.segment_bytes());
-        let fixed =
-            self.fixed_bytes + self.shared.segments.reserve_bytes() + 3 * segment_bytes * self.shards.len() as u64;
-        let limit = self.shared.budget.max().saturating_sub(fixed);
+        let limit = self.large_limit();
         if charge > limit {
             return Err(Error::TooLarge { what: "entry bytes", size: charge, limit });
         }
@@ -208,6 +205,14 @@ impl Cache {
         }
         let value = self.shared.large.store(&[key_part, bytes])?;
         Ok(LargeValue(std::sync::Arc::new(value), key_part.len()))
+    }
+
+    /// Most bytes that one entry may charge outside the log.
+    pub(super) fn large_limit(&self) -> u64 {
+        let segment_bytes = u64::from(self.shared.segments.segment_bytes());
+        let fixed =
+            self.fixed_bytes + self.shared.segments.reserve_bytes() + 3 * segment_bytes * self.shards.len() as u64;
+        self.shared.budget.max().saturating_sub(fixed)
     }
 
     fn spare_for_large(&self) -> u64 {

@@ -82,6 +82,8 @@ impl Effects {
     /// Wakes everybody. `value` is what the change stored or loaded; it is copied once, and only if somebody is to get
     /// it. With `None` those askers are told to read it themselves. Call it without a lock.
     pub fn deliver(self, value: Option<NewValue<'_>>) {
+        // A hash or set is nothing to hand on: who reads it is told so.
+        let value = value.filter(|value| !value.kind.is_collection());
         let carried = if self.needs_value() { value.map(|value| Arc::new(CarriedValue::from(value))) } else { None };
         for Post { wake, ticket, outcome } in self.posts {
             let outcome = if outcome == Outcome::Value(None) { Outcome::Value(carried.clone()) } else { outcome };

@@ -5,13 +5,16 @@
 //! the last reference goes. So there is no fragmentation to clean, and a value lies in one piece, ready to be
 //! sent without a copy.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use parking_lot::Mutex;
+use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
 
 use super::budget::Budget;
 use super::pages::PAGE_BYTES;
 use super::region::Region;
+use crate::collection::Table;
 use crate::error::Result;
 
 /// Heap bytes per value for its reference count and slot.
@@ -19,11 +22,16 @@ const BOOKKEEPING_BYTES: u64 = 96;
 const CLASS_COUNT: usize = 72;
 /// Address space a class reserves at a time.
 const CHUNK_BYTES: usize = 64 << 20;
+/// Leaves of a collection that are freed at once: tens of microseconds.
+const LEAVES_A_STEP: usize = 256;
 
-/// Slots for large values of one cache.
+/// Slots for large values of one cache, and what is left of large collections that went.
 pub(crate) struct LargeSpace {
     budget: Arc<Budget>,
     classes: [Mutex<Class>; CLASS_COUNT],
+    graves: Mutex<VecDeque<Table>>,
+    /// How many they are, to be asked without the lock.
+    grave_count: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -56,7 +64,12 @@ pub(crate) fn charge_for(bytes: usize) -> u64 {
 
 impl LargeSpace {
     pub(crate) fn new(budget: Arc<Budget>) -> Self {
-        Self { budget, classes: std::array::from_fn(|_| Mutex::default()) }
+        Self {
+            budget,
+            classes: std::array::from_fn(|_| Mutex::default()),
+            graves: Mutex::default(),
+            grave_count: AtomicUsize::new(0),
+        }
     }
 
     /// A copy of `parts`, one after the other. The caller has charged [`LargeSpace::charge_for`] of their length;
@@ -79,7 +92,34 @@ impl LargeSpace {
                 at = at.add(part.len());
             }
         }
-        Ok(LargeBytes { space: Arc::clone(self), base, len, class: class_index as u32, slot })
+        let value = Value { base, len, class: class_index as u32, slot };
+        Ok(LargeBytes { space: Arc::clone(self), content: Content::Value(value) })
+    }
+
+    /// A collection, with the key in front where it is long. The table has charged for itself.
+    pub(crate) fn keep(self: &Arc<Self>, key: &[u8], table: Table) -> LargeBytes {
+        let own = BOOKKEEPING_BYTES + key.len() as u64;
+        self.budget.charge(own);
+        let charged = AtomicU64::new(own + table.charged());
+        let content = Collection { key: key.into(), own, charged, table: Mutex::new(Some(table)) };
+        LargeBytes { space: Arc::clone(self), content: Content::Collection(content) }
+    }
+
+    /// Frees a part of the collections that went, if there is any.
+    #[inline(always)]
+    pub(crate) fn bury_some(&self) -> bool {
+        self.grave_count.load(Ordering::Relaxed) > 0 && self.bury_some_leaves()
+    }
+
+    #[cold]
+    fn bury_some_leaves(&self) -> bool {
+        let mut graves = self.graves.lock();
+        let Some(table) = graves.front_mut() else { return false };
+        if table.free_some(LEAVES_A_STEP) {
+            graves.pop_front();
+            self.grave_count.store(graves.len(), Ordering::Relaxed);
+        }
+        true
     }
 
     /// See [`charge_for`].
@@ -108,51 +148,106 @@ impl LargeSpace {
     }
 }
 
-/// An immutable large value. Dropping it gives its memory back: never under a shard lock.
+/// What lies outside the log: an immutable value, or a collection. Dropping it gives its memory back: never under a shard
+/// lock.
 pub(crate) struct LargeBytes {
     space: Arc<LargeSpace>,
+    content: Content,
+}
+
+enum Content {
+    Value(Value),
+    Collection(Collection),
+}
+
+struct Value {
     base: *mut u8,
     len: usize,
     class: u32,
     slot: Slot,
 }
 
+struct Collection {
+    /// The key, where it is too long for the record.
+    key: Box<[u8]>,
+    /// What is charged beside the table.
+    own: u64,
+    /// What the collection charges as the log has counted it: the table may be changing.
+    charged: AtomicU64,
+    /// Changed under the shard lock only; readers hold this lock for a look at a leaf. `None` while it is dropped.
+    table: Mutex<Option<Table>>,
+}
+
 impl LargeBytes {
+    /// The bytes: of a collection, those of its long key.
     pub(crate) fn as_slice(&self) -> &[u8] {
-        // SAFETY: the slot is owned by this value and was filled with `len` bytes when it was made.
-        unsafe { std::slice::from_raw_parts(self.base, self.len) }
+        match &self.content {
+            // SAFETY: the slot is owned by this value and was filled with `len` bytes when it was made.
+            Content::Value(value) => unsafe { std::slice::from_raw_parts(value.base, value.len) },
+            Content::Collection(collection) => &collection.key,
+        }
     }
 
-    /// What this value charges to the budget.
+    /// What this charges to the budget.
     pub(crate) fn charged(&self) -> u64 {
-        charge_for(self.len)
+        match &self.content {
+            Content::Value(value) => charge_for(value.len),
+            Content::Collection(collection) => collection.charged.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Makes `table_charge` what the collection's table is known to charge. The log must not count it meanwhile.
+    pub(crate) fn recharge(&self, table_charge: u64) {
+        if let Content::Collection(collection) = &self.content {
+            collection.charged.store(collection.own + table_charge, Ordering::Relaxed);
+        }
+    }
+
+    /// The table of a collection.
+    pub(crate) fn table(&self) -> Option<MappedMutexGuard<'_, Table>> {
+        match &self.content {
+            Content::Value(_) => None,
+            Content::Collection(collection) => MutexGuard::try_map(collection.table.lock(), Option::as_mut).ok(),
+        }
     }
 }
 
 impl std::fmt::Debug for LargeBytes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LargeBytes").field("len", &self.len).finish_non_exhaustive()
+        f.debug_struct("LargeBytes").field("charged", &self.charged()).finish_non_exhaustive()
     }
 }
 
 impl Drop for LargeBytes {
     fn drop(&mut self) {
-        let mut class = self.space.classes[self.class as usize].lock();
-        // SAFETY: this was the last reference to the slot.
-        unsafe {
-            class.chunks[self.slot.chunk as usize]
-                .decommit(self.slot.offset, self.len.div_ceil(PAGE_BYTES) * PAGE_BYTES);
+        match &mut self.content {
+            Content::Value(value) => {
+                let mut class = self.space.classes[value.class as usize].lock();
+                // SAFETY: this was the last reference to the slot.
+                unsafe {
+                    class.chunks[value.slot.chunk as usize]
+                        .decommit(value.slot.offset, value.len.div_ceil(PAGE_BYTES) * PAGE_BYTES);
+                }
+                class.free.push(value.slot);
+                drop(class);
+                self.space.budget.release(charge_for(value.len));
+            }
+            Content::Collection(collection) => {
+                self.space.budget.release(collection.own);
+                if let Some(table) = collection.table.get_mut().take_if(|table| table.leaves() > LEAVES_A_STEP) {
+                    let mut graves = self.space.graves.lock();
+                    graves.push_back(table);
+                    self.space.grave_count.store(graves.len(), Ordering::Relaxed);
+                }
+            }
         }
-        class.free.push(self.slot);
-        drop(class);
-        self.space.budget.release(charge_for(self.len));
     }
 }
 
-// SAFETY: the bytes are immutable after `store`; the slot is returned under a lock.
-unsafe impl Send for LargeBytes {}
+// SAFETY: the slot's bytes are immutable after `store`, and it is returned under a lock.
+unsafe impl Send for Value {}
 // SAFETY: as above.
-unsafe impl Sync for LargeBytes {}
+unsafe impl Sync for Value {}
 // SAFETY: regions are only handed out in disjoint slots, under the class lock.
 unsafe impl Send for LargeSpace {}
 // SAFETY: as above.

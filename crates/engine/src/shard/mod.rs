@@ -2,6 +2,7 @@
 //! Everything here runs under the shard's lock, which the caller holds.
 
 mod clear;
+mod collections;
 mod expire;
 mod gated;
 mod read;
@@ -28,6 +29,7 @@ use crate::record::{Record, flag};
 use crate::stats::Stats;
 use parking_lot::Mutex;
 
+pub(crate) use collections::CollectionChange;
 pub use gated::Filled;
 pub(crate) use gated::GateEffects;
 pub(crate) use read::{Stored, describe, stored};
@@ -376,7 +378,8 @@ impl Shard {
     fn publish_open(&mut self, kind: ChangeKind, record: Record, version: u64, effects: &mut Effects) {
         let leaves =
             matches!(kind, ChangeKind::Replaced | ChangeKind::Deleted | ChangeKind::Expired | ChangeKind::Evicted);
-        let old = (leaves && self.shared.ring.with_values()).then(|| OldValue {
+        let is_value = !record.kind().is_collection();
+        let old = (leaves && is_value && self.shared.ring.with_values()).then(|| OldValue {
             kind: record.kind(),
             codec: record.codec(),
             bytes: read::owned_value(record),

@@ -106,6 +106,9 @@ impl Shard {
     /// False if nothing is left to give.
     pub(crate) fn reclaim(&mut self, bound: Bound, effects: &mut Effects) -> bool {
         self.begin_write();
+        if self.shared.large.bury_some() {
+            return true;
+        }
         if self.has_buried() {
             self.bury_some(effects);
             return true;

@@ -83,6 +83,8 @@ fn categories(command: &Command) -> Vec<&'static str> {
         ("@keyspace", is(Category::Keyspace)),
         ("@read", has(Flag::ReadOnly)),
         ("@write", has(Flag::Write)),
+        ("@set", is(Category::Set)),
+        ("@hash", is(Category::Hash)),
         ("@string", is(Category::String)),
         ("@admin", has(Flag::Admin)),
         ("@fast", has(Flag::Fast)),

@@ -5,6 +5,7 @@ use tandem_wire::Args;
 
 use super::{Command, Context};
 use crate::database::PREFIX_BYTES;
+use crate::output::WRONG_TYPE;
 
 pub(crate) const SYNTAX: &str = "ERR syntax error";
 pub(crate) const NOT_INTEGER: &str = "ERR value is not an integer or out of range";
@@ -17,7 +18,7 @@ pub(crate) fn engine(context: &mut Context<'_>, error: &Error) {
     match error {
         Error::NotInteger => context.error(NOT_INTEGER),
         Error::Overflow => context.error("ERR increment or decrement would overflow"),
-        Error::WrongKind => context.error("WRONGTYPE Operation against a key holding the wrong kind of value"),
+        Error::WrongKind => context.error(WRONG_TYPE),
         // What the engine counts is the stored key, with the prefix that the client knows nothing of.
         Error::KeyTooLong { bytes } if context.client.db != 0 => context.error(format_args!(
             "{} the key is {} bytes long; at most {} are allowed in databases 1 to 15",

@@ -1,6 +1,6 @@
 //! Reading and writing strings.
 
-use tandem_engine::{Condition, Kind, NewValue, ReadMode, Transform, WriteOptions, Written};
+use tandem_engine::{Condition, Error, Kind, NewValue, ReadMode, Transform, WriteOptions, Written};
 use tandem_wire::{Args, number, reply};
 
 use super::parse::{BadExpiry, StringOptions, TimeUnit, positive_expiry};
@@ -101,7 +101,7 @@ pub(super) fn wire(bytes: &[u8]) -> NewValue<'_> {
     NewValue { kind: Kind::Wire, codec: 0, bytes }
 }
 
-/// Replies with the value of `key`, or with nothing; the body of `GET` and `MGET`.
+/// Replies with the value of `key`, or with nothing; the body of `GET`.
 #[inline]
 pub(super) fn reply_value(context: &mut Context<'_>, key: &[u8]) {
     let key = context.keys.stored(context.client.db, key);
@@ -122,7 +122,20 @@ fn mget(context: &mut Context<'_>, args: Args<'_>) {
         if context.overflows() {
             return;
         }
-        reply_value(context, key);
+        let key = context.keys.stored(context.client.db, key);
+        let output = &mut *context.output;
+        output.reserve_value();
+        // What is no string counts as absent here, and only here.
+        let is_string = context.server.cache.read(key, ReadMode::Use, |found| {
+            let is_string = !found.kind.is_collection();
+            if is_string {
+                output.value(found);
+            }
+            is_string
+        });
+        if is_string != Some(true) {
+            reply::null(output.bytes(), context.client.protocol);
+        }
     }
 }
 
@@ -158,6 +171,9 @@ pub(super) fn exchange(context: &mut Context<'_>, key: &[u8], value: &[u8], opti
     let old = context.server.cache.transform(key, |found| {
         let mut old = super::Output::default();
         if let Some(found) = found {
+            if found.kind.is_collection() {
+                return Err(Error::WrongKind);
+            }
             old.value(found);
         }
         let stores = match options.condition {
@@ -219,9 +235,12 @@ fn mset(context: &mut Context<'_>, args: Args<'_>) {
 
 fn strlen(context: &mut Context<'_>, args: Args<'_>) {
     let key = context.keys.stored(context.client.db, &args[1]);
-    let length = context
-        .server
-        .cache
-        .read(key, ReadMode::Use, |found| found.integer().map_or(found.bytes.len(), number::decimal_len));
-    context.integer(length.unwrap_or(0) as i64);
+    let length = context.server.cache.read(key, ReadMode::Use, |found| {
+        let length = found.integer().map_or(found.bytes.len(), number::decimal_len);
+        if found.kind.is_collection() { Err(Error::WrongKind) } else { Ok(length) }
+    });
+    match length.unwrap_or(Ok(0)) {
+        Ok(length) => context.integer(length as i64),
+        Err(error) => refusal::engine(context, &error),
+    }
 }

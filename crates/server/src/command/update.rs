@@ -1,6 +1,6 @@
 //! Reading and changing a string in one step.
 
-use tandem_engine::{Error, Expiry, Found, Kind, Transform, WriteOptions};
+use tandem_engine::{Condition, Error, Expiry, Found, Kind, ReadMode, Transform, WriteOptions};
 use tandem_wire::Args;
 use tandem_wire::number::{decimal_len, parse_i64, push_i64};
 
@@ -86,12 +86,33 @@ fn getset(context: &mut Context<'_>, args: Args<'_>) {
 
 fn getdel(context: &mut Context<'_>, args: Args<'_>) {
     let key = context.keys.stored(context.client.db, &args[1]);
+    let cache = &context.server.cache;
     let output = &mut *context.output;
-    output.reserve_value();
-    match context.server.cache.take(key, |found| output.value(found)) {
-        Ok(Some(())) => {}
-        Ok(None) => context.null(),
-        Err(error) => refusal::engine(context, &error),
+    let mark = output.mark();
+    let deleted = loop {
+        output.rewind(mark);
+        output.reserve_value();
+        let version = cache.read(key, ReadMode::Peek, |found| {
+            output.value(found);
+            if found.kind.is_collection() { None } else { Some(found.version) }
+        });
+        match version {
+            None => break Ok(false),
+            // The error has been written in the value's place.
+            Some(None) => return,
+            Some(Some(version)) => match cache.delete(key, Condition::IfVersion(version)) {
+                Ok(false) => {}
+                done => break done,
+            },
+        }
+    };
+    match deleted {
+        Ok(true) => {}
+        Ok(false) => context.null(),
+        Err(error) => {
+            output.rewind(mark);
+            refusal::engine(context, &error);
+        }
     }
 }
 
@@ -107,16 +128,21 @@ fn getex(context: &mut Context<'_>, args: Args<'_>) {
         // A key that is not there is noticed before a time that is wrong.
         Err(reason) => {
             let key = context.keys.stored(context.client.db, &args[1]);
-            return match (context.server.cache.contains(key), reason) {
-                (false, _) => context.null(),
-                (true, BadExpiry::NotInteger) => context.error(refusal::NOT_INTEGER),
-                (true, BadExpiry::OutOfRange) => context.error("ERR invalid expire time in 'getex' command"),
+            let kind = context.server.cache.read(key, ReadMode::Peek, |found| found.kind);
+            return match (kind, reason) {
+                (None, _) => context.null(),
+                (Some(Kind::Hash | Kind::Set), _) => refusal::engine(context, &Error::WrongKind),
+                (_, BadExpiry::NotInteger) => context.error(refusal::NOT_INTEGER),
+                (_, BadExpiry::OutOfRange) => context.error("ERR invalid expire time in 'getex' command"),
             };
         }
     };
     let key = context.keys.stored(context.client.db, &args[1]);
     let value = context.server.cache.transform(key, |found| {
         let Some(found) = found else { return Ok(Transform::Keep(None)) };
+        if found.kind.is_collection() {
+            return Err(Error::WrongKind);
+        }
         let mut value = Output::default();
         value.value(found);
         Ok(Transform::Store {
@@ -160,7 +186,7 @@ fn decrby(context: &mut Context<'_>, args: Args<'_>) {
 fn append(context: &mut Context<'_>, args: Args<'_>) {
     let key = context.keys.stored(context.client.db, &args[1]);
     let length = context.server.cache.transform(key, |found| {
-        if found.is_some_and(|found| found.kind == Kind::Coded) {
+        if found.is_some_and(|found| found.kind == Kind::Coded || found.kind.is_collection()) {
             return Err(Error::WrongKind);
         }
         let mut bytes = Vec::with_capacity(found.map_or(0, shown_len) + args[2].len());
