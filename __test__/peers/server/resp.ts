@@ -51,12 +51,12 @@ export class RawClient {
     return new RawClient(socket);
   }
 
-  /** Sends the requests at once and returns their replies in order. */
-  async ask(requests: readonly (readonly (string | Buffer)[])[]): Promise<Buffer[]> {
-    this.#socket.write(Buffer.concat(requests.map(encode)));
+  /** Sends the requests at once and returns their replies in order, or the next `count` frames. */
+  async ask(requests: readonly (readonly (string | Buffer)[])[], count = requests.length): Promise<Buffer[]> {
+    if (requests.length > 0) this.#socket.write(Buffer.concat(requests.map(encode)));
     const replies: Buffer[] = [];
     let at = 0;
-    while (replies.length < requests.length) {
+    while (replies.length < count) {
       const end = replyEnd(this.#received, at);
       if (end === undefined) {
         if (this.#socket.closed) throw new Error(`closed after ${this.#received.toString("latin1", at)}`);
@@ -70,6 +70,21 @@ export class RawClient {
     }
     this.#received = this.#received.subarray(at);
     return replies;
+  }
+
+  /** Sends bytes without waiting for anything. */
+  write(bytes: Buffer): void {
+    this.#socket.write(bytes);
+  }
+
+  /** Takes frames up to the first that `isLast` holds for; returns the ones in front of it. */
+  async until(isLast: (frame: Buffer) => boolean): Promise<Buffer[]> {
+    const frames: Buffer[] = [];
+    for (;;) {
+      const [frame] = await this.ask([], 1);
+      if (frame === undefined || isLast(frame)) return frames;
+      frames.push(frame);
+    }
   }
 
   /** Sends these very bytes and returns everything that comes until the server closes. */

@@ -2,6 +2,7 @@
 //!
 //! A new command is one entry in the `COMMANDS` of its family and one function.
 
+mod client;
 mod connection;
 pub(crate) mod docs;
 mod element_scan;
@@ -15,6 +16,7 @@ mod lcs;
 mod lookup;
 mod numbers;
 mod parse;
+mod pubsub;
 mod random_members;
 mod ranges;
 pub(crate) mod refusal;
@@ -23,7 +25,7 @@ mod sets;
 mod strings;
 mod update;
 
-pub(crate) use lookup::{Entry, find};
+pub(crate) use lookup::{Entry, find, full_name};
 use tandem_engine::Cache;
 use tandem_wire::{Args, reply};
 
@@ -93,6 +95,7 @@ pub(crate) enum Flag {
     Fast,
     NoAuth,
     AllowBusy,
+    PubSub,
 }
 
 impl Flag {
@@ -108,6 +111,7 @@ impl Flag {
             Self::Fast => "fast",
             Self::NoAuth => "no_auth",
             Self::AllowBusy => "allow_busy",
+            Self::PubSub => "pubsub",
         }
     }
 }
@@ -120,6 +124,7 @@ pub(crate) enum Group {
     Hash,
     Set,
     Generic,
+    PubSub,
     Server,
 }
 
@@ -131,6 +136,7 @@ impl Group {
             Self::Hash => "hash",
             Self::Set => "set",
             Self::Generic => "generic",
+            Self::PubSub => "pubsub",
             Self::Server => "server",
         }
     }
@@ -162,6 +168,7 @@ pub(crate) enum Category {
     Hash,
     String,
     Connection,
+    PubSub,
     Dangerous,
 }
 
@@ -230,6 +237,7 @@ pub(crate) const FAMILIES: &[Family] = &[
     Family { title: "Keys", commands: keys::COMMANDS },
     Family { title: "Expiry", commands: expiry::COMMANDS },
     Family { title: "Keyspace", commands: keyspace::COMMANDS },
+    Family { title: "Publish and subscribe", commands: pubsub::COMMANDS },
     Family { title: "Server", commands: server::COMMANDS },
 ];
 

@@ -2,34 +2,29 @@
 
 mod client;
 mod requests;
+mod sending;
 mod workspace;
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::mem;
-use std::net::Shutdown;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mio::net::TcpStream;
 use tandem_wire::{Protocol, RequestParser, reply};
 
+use crate::clients::Card;
 use crate::command::Context;
 use crate::output::Output;
-use crate::shared::{BUFFERS_FULL, Counters, Shared};
+use crate::shared::{Counters, Shared};
 
 pub(crate) use client::{Client, Special};
-use requests::Stop;
 pub(crate) use workspace::{READ_AHEAD, Workspace};
 
 /// Least room for reading on with an unfinished request.
 const READ_ROOM: usize = 16 << 10;
-/// Replies of one turn above this leave memory behind that is worth giving back.
-const LARGE_OUTPUT: usize = 1 << 20;
 /// Full reads of one turn; then the others get theirs.
 const READS_A_TURN: usize = 4;
-
-/// How long a peer may take nothing of its replies while the server stops.
-const STALLED_AT_STOP: Duration = Duration::from_secs(2);
 
 /// A read that was done, and where its bytes are.
 struct Received {
@@ -89,13 +84,15 @@ pub(crate) struct Connection {
     sent: u64,
     /// What this connection has added to [`Shared::buffer_bytes`].
     accounted: usize,
+    /// What others see of it.
+    card: Arc<Card>,
 }
 
 impl Connection {
-    pub fn new(stream: TcpStream, id: u64, shared: &Shared) -> Self {
+    pub fn new(stream: TcpStream, card: Arc<Card>, shared: &Shared) -> Self {
         Self {
             stream,
-            client: Client::new(id, shared.options.password.is_some()),
+            client: Client::new(card.address, shared.options.password.is_some()),
             state: State::Open,
             hangup: false,
             last_turn: false,
@@ -106,6 +103,7 @@ impl Connection {
             backlog: None,
             sent: 0,
             accounted: 0,
+            card,
         }
     }
 
@@ -117,28 +115,6 @@ impl Connection {
     /// Bytes sent so far.
     pub fn sent(&self) -> u64 {
         self.sent
-    }
-
-    /// A deadline of this connection has passed that was set when it had sent `sent` bytes.
-    pub fn on_deadline(&mut self, sent: u64, shared: &Shared) -> Outcome {
-        if self.state == State::Lingering {
-            return Outcome::Close;
-        }
-        if self.backlog.is_none() {
-            self.watched = false;
-            return Outcome::Wait;
-        }
-        if self.sent == sent {
-            shared.cut.fetch_add(1, Relaxed);
-            return Outcome::Close;
-        }
-        Outcome::Watch(self.patience(shared))
-    }
-
-    /// How long the peer may take nothing of its replies.
-    pub fn patience(&self, shared: &Shared) -> Duration {
-        let stalled = shared.options.limits.stalled_reader;
-        if self.last_turn { stalled.min(STALLED_AT_STOP) } else { stalled }
     }
 
     /// From now on: answer what has been received, then end. A client that understands is told: the push `goaway`
@@ -153,38 +129,21 @@ impl Connection {
         }
     }
 
+    /// Whether the client waits for what others will say: it may be silent.
+    pub fn waits(&self) -> bool {
+        self.client.special.contains(Special::SUBSCRIBED)
+    }
+
     /// The peer has closed its side.
     pub fn on_hangup(&mut self) {
         self.hangup = true;
     }
 
-    /// Takes what this connection has in the books out of them.
+    /// Takes what this connection has in the books out of them, and ends its subscriptions.
     pub fn release(&mut self, shared: &Shared) {
+        self.client.leave(shared);
+        shared.table.remove(self.client.id);
         shared.account(mem::take(&mut self.accounted), 0);
-    }
-
-    /// The socket takes bytes again.
-    pub fn on_writable(&mut self, work: &mut Workspace, shared: &Shared, counters: &Counters) -> Outcome {
-        if self.backlog.is_none() {
-            return Outcome::Wait;
-        }
-        let paused = self.state == State::Paused;
-        if paused {
-            self.state = State::Open;
-        }
-        let outcome = self.settle(0, 0, work, shared, counters);
-        if !paused || outcome == Outcome::Close {
-            return outcome;
-        }
-        if self.backlog.is_some() {
-            self.state = State::Paused;
-            return outcome;
-        }
-        // Requests that had to wait come first; then what the socket holds, of which no event will tell.
-        match self.run_waiting(0, work, shared, counters) {
-            Outcome::Wait if self.state == State::Open => Outcome::Again,
-            other => other,
-        }
     }
 
     /// Reads into `place` of what is read ahead. `None` for a connection that has to go on with something first.
@@ -286,7 +245,7 @@ impl Connection {
         shared: &Shared,
         counters: &Counters,
     ) -> Outcome {
-        let Workspace { input, ahead, requests, output, keys } = work;
+        let Workspace { input, ahead, requests, output, keys, .. } = work;
         let bytes = &place.map_or(input, |place| &mut ahead[place])[..count];
         let mut backlog = self.backlog.take();
         let output = backlog.as_deref_mut().unwrap_or(output);
@@ -335,119 +294,5 @@ impl Connection {
             self.input.shrink_to(self.input.len().max(READ_ROOM));
         }
         self.settle(count, commands, work, shared, counters)
-    }
-
-    /// After a stop of the requests: notes what it means, sends early where replies pile up, and says whether
-    /// there is more to run.
-    fn goes_on(&mut self, stop: Stop, output: &mut Output) -> bool {
-        match stop {
-            Stop::Incomplete(needed) => {
-                self.needed = needed;
-                false
-            }
-            Stop::Closing => {
-                self.state = State::Finishing;
-                false
-            }
-            Stop::Full => {
-                let before = output.pending();
-                // An error shows again when the rest is sent.
-                let all = output.send(&mut self.stream).unwrap_or(false);
-                self.sent += (before - output.pending()) as u64;
-                if !all {
-                    self.state = State::Paused;
-                }
-                all
-            }
-        }
-    }
-
-    /// Ends a turn: sends the replies, keeps the books and decides how the connection goes on.
-    fn settle(
-        &mut self,
-        bytes_in: usize,
-        commands: u64,
-        work: &mut Workspace,
-        shared: &Shared,
-        counters: &Counters,
-    ) -> Outcome {
-        let limits = &shared.options.limits;
-        if self.client.cut {
-            shared.cut.fetch_add(1, Relaxed);
-            work.output = Output::default();
-            return Outcome::Close;
-        }
-        let output = self.backlog.as_deref_mut().unwrap_or(&mut work.output);
-        let pending = output.pending();
-        // A connection that was paused just now has found its socket full.
-        let all = self.state != State::Paused
-            && match output.send(&mut self.stream) {
-                Ok(all) => all,
-                Err(_) => {
-                    work.output = Output::default();
-                    return Outcome::Close;
-                }
-            };
-        let left = output.pending();
-        self.sent += (pending - left) as u64;
-        counters.add(commands, bytes_in, pending - left);
-        if all {
-            self.backlog = None;
-        } else if self.backlog.is_none() {
-            self.backlog = Some(Box::new(mem::take(&mut work.output)));
-        }
-        if pending > LARGE_OUTPUT {
-            shared.trim.note(pending);
-        }
-        if !self.account(shared) {
-            shared.cut.fetch_add(1, Relaxed);
-            if self.backlog.is_none() {
-                // If the socket does not take a line now, its peer does not read.
-                let _ = self.stream.write(BUFFERS_FULL);
-            }
-            return Outcome::Close;
-        }
-
-        if !all {
-            if !mem::replace(&mut self.watched, true) {
-                return Outcome::Watch(self.patience(shared));
-            }
-            return Outcome::Wait;
-        }
-        match self.state {
-            State::Open | State::Paused | State::Lingering => Outcome::Wait,
-            State::Finishing if self.hangup => Outcome::Close,
-            State::Finishing => {
-                self.state = State::Lingering;
-                match self.stream.shutdown(Shutdown::Write) {
-                    Ok(()) => match self.discard(work) {
-                        Outcome::Close => Outcome::Close,
-                        _ => Outcome::Watch(limits.linger),
-                    },
-                    Err(_) => Outcome::Close,
-                }
-            }
-        }
-    }
-
-    /// Drops what the peer still sends, until it closes.
-    fn discard(&mut self, work: &mut Workspace) -> Outcome {
-        for _ in 0..READS_A_TURN {
-            match self.stream.read(&mut work.input) {
-                Ok(0) => return Outcome::Close,
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Outcome::Wait,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return Outcome::Close,
-            }
-        }
-        Outcome::Again
-    }
-
-    /// Brings this connection's share of the buffers of all clients up to date. False if it has too much.
-    #[inline]
-    fn account(&mut self, shared: &Shared) -> bool {
-        let held = self.input.capacity() + self.backlog.as_ref().map_or(0, |backlog| backlog.memory());
-        held == self.accounted || shared.account(mem::replace(&mut self.accounted, held), held)
     }
 }

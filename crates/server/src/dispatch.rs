@@ -52,6 +52,7 @@ pub(crate) fn resolve(
         return None;
     }
     if entry.subcommands.is_empty() || args.len() == 1 {
+        context.client.last_command = entry.number;
         return Some(entry);
     }
     let Some(subcommand) = entry.subcommand(&args[1]) else {
@@ -62,6 +63,7 @@ pub(crate) fn resolve(
         refusal::wrong_arity(context, &[&entry.command, &subcommand.command]);
         return None;
     }
+    context.client.last_command = subcommand.number;
     Some(subcommand)
 }
 
@@ -72,22 +74,31 @@ fn run_special(context: &mut Context<'_>, entry: Option<&'static Entry>, args: A
     if context.client.special.take(Special::SKIP_NEXT) {
         context.client.special.insert(Special::SKIP);
     }
-    if context.client.special.contains(Special::NEEDS_AUTH) {
-        run_unauthenticated(context, entry, args);
-    } else {
-        run_one(context, entry, args);
-    }
+    run_restricted(context, entry, args);
     // Still so after the request: it was not the one that wants replies again.
     if context.client.special.take(Special::SKIP) || context.client.special.contains(Special::REPLY_OFF) {
         context.output.rewind(mark);
     }
 }
 
-/// Runs one request of a client that has not said the password.
-fn run_unauthenticated(context: &mut Context<'_>, entry: Option<&'static Entry>, args: Args<'_>) {
-    match resolve(context, entry, args) {
-        Some(entry) if entry.command.flags.contains(&Flag::NoAuth) => (entry.command.run)(context, args),
-        Some(_) => context.error("NOAUTH Authentication required."),
-        None => {}
+/// Runs one request if the state of the client allows it.
+fn run_restricted(context: &mut Context<'_>, container: Option<&'static Entry>, args: Args<'_>) {
+    let Some(entry) = resolve(context, container, args) else { return };
+    let command = &entry.command;
+    if context.client.special.contains(Special::NEEDS_AUTH) && !command.flags.contains(&Flag::NoAuth) {
+        return context.error("NOAUTH Authentication required.");
     }
+    if context.client.listens_only() && !LISTENERS_MAY.contains(&command.name) {
+        let container = container.filter(|container| !container.subcommands.is_empty());
+        let prefix = container.map_or(String::new(), |container| format!("{}|", container.command.name));
+        return context.error(format_args!(
+            "ERR Can't execute '{prefix}{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed \
+             in this context",
+            command.name
+        ));
+    }
+    (command.run)(context, args);
 }
+
+/// What a client of RESP2 may do while it listens.
+const LISTENERS_MAY: [&str; 7] = ["subscribe", "unsubscribe", "psubscribe", "punsubscribe", "ping", "quit", "reset"];

@@ -9,8 +9,11 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
+use crate::clients::Card;
 use crate::connection::{Connection, Outcome, READ_AHEAD, Workspace};
 use crate::idle::Idle;
+use crate::mailbox::{Address, Message};
+use crate::pubsub::{Push, Topic};
 use crate::shared::Shared;
 
 /// Token of the waker.
@@ -21,6 +24,8 @@ const LISTENER: Token = Token(usize::MAX - 1);
 const EVENTS: usize = 1024;
 /// Connections accepted before others get their turn.
 const ACCEPTS: usize = 256;
+/// Pushes that wait for one connection, in bytes, at which they are sent without waiting for more.
+const SEND_BYTES: usize = 16 << 10;
 /// How often the cache's background work gets a step when it has nothing urgent.
 const MAINTAIN_EVERY: Duration = Duration::from_millis(50);
 /// How often deadlines of connections are looked at, while there are any.
@@ -99,6 +104,7 @@ impl EventLoop {
             if let Some(idle) = &mut self.idle {
                 idle.tick();
             }
+            self.workspace.now_s = self.shared.uptime_s();
             for event in &events {
                 match event.token() {
                     WAKER => {}
@@ -127,8 +133,10 @@ impl EventLoop {
                 self.readable.sort_unstable();
                 self.readable.dedup();
             }
+            // Before requests that may have been sent because of what was posted, and after those that post.
+            self.take_mailbox();
             self.run_readable();
-            self.take_inbox();
+            self.take_mailbox();
             if self.accept_again {
                 self.accept();
             }
@@ -142,9 +150,8 @@ impl EventLoop {
                 break;
             }
         }
-        let left = self.connections.len();
-        self.connections.clear();
-        self.shared.clients.fetch_sub(left, Relaxed);
+        let left: Vec<usize> = self.connections.iter().map(|(slot, _)| slot).collect();
+        left.into_iter().for_each(|slot| self.close(slot));
     }
 
     /// Gives the cache's background work one step if it is due.
@@ -157,14 +164,18 @@ impl EventLoop {
         }
     }
 
-    /// Closes connections that have been silent for too long.
+    /// Closes connections that have been silent for too long and wait for nothing.
     fn close_silent(&mut self) {
         let Some(idle) = &mut self.idle else { return };
         if !idle.is_due() {
             return;
         }
-        let silent: Vec<usize> =
-            self.connections.iter().filter(|&(slot, _)| idle.is_silent(slot)).map(|(slot, _)| slot).collect();
+        let silent: Vec<usize> = self
+            .connections
+            .iter()
+            .filter(|(slot, one)| idle.is_silent(*slot) && !one.waits())
+            .map(|(slot, _)| slot)
+            .collect();
         for slot in silent {
             self.shared.silent.fetch_add(1, Relaxed);
             self.close(slot);
@@ -173,7 +184,7 @@ impl EventLoop {
 
     /// How long the system may let us wait.
     fn timeout(&self) -> Option<Duration> {
-        if !self.ready.is_empty() {
+        if !self.ready.is_empty() || self.shared.loops[self.index].mailbox.is_full() {
             return Some(Duration::ZERO);
         }
         let maintain = self.maintain_at.map(|at| at.saturating_duration_since(Instant::now()));
@@ -286,9 +297,7 @@ impl EventLoop {
                     if target == self.index {
                         own.push(stream);
                     } else {
-                        self.shared.loops[target].inbox.lock().push(stream);
-                        // It fails only for a loop that has ended, when the server is stopping.
-                        let _ = self.shared.loops[target].waker.wake();
+                        self.shared.post(self.index as u16, target as u16, Message::Connection(stream));
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
@@ -304,13 +313,52 @@ impl EventLoop {
         own.into_iter().for_each(|stream| self.add(stream));
     }
 
-    fn take_inbox(&mut self) {
-        let inbox = &self.shared.loops[self.index].inbox;
-        if self.shared.loops.len() == 1 || inbox.lock().is_empty() {
+    /// Does what others have asked for. Between the turns of connections, so that a push is never inside a reply.
+    fn take_mailbox(&mut self) {
+        let mailbox = &self.shared.loops[self.index].mailbox;
+        if !mailbox.is_full() {
             return;
         }
-        let streams = std::mem::take(&mut *inbox.lock());
-        streams.into_iter().for_each(|stream| self.add(stream));
+        let messages = mailbox.take();
+        let mut pushed = Vec::new();
+        for message in messages {
+            match message {
+                Message::Connection(stream) => self.add(stream),
+                Message::Publish { topic, push, to } => {
+                    for address in to {
+                        self.push(address, &topic, &push, &mut pushed);
+                    }
+                }
+                Message::Close(address) => {
+                    if self.connection(address).is_some() {
+                        self.close(address.slot as usize);
+                    }
+                }
+            }
+        }
+        pushed.sort_unstable();
+        pushed.dedup();
+        pushed.into_iter().for_each(|slot| self.on_writable(slot));
+    }
+
+    /// The connection at an address, if it is still there.
+    fn connection(&mut self, address: Address) -> Option<&mut Connection> {
+        self.connections.get_mut(address.slot as usize).filter(|connection| connection.id() == address.client_id)
+    }
+
+    /// Hands a push to a connection. It is sent at once if much waits, else with others: `pushed` notes the slot.
+    fn push(&mut self, address: Address, topic: &Topic, push: &Push, pushed: &mut Vec<usize>) {
+        let slot = address.slot as usize;
+        let Some(connection) = self.connection(address) else { return };
+        match connection.queue(topic, push) {
+            Some(0) => {}
+            Some(..SEND_BYTES) => pushed.push(slot),
+            Some(_) => self.on_writable(slot),
+            None => {
+                self.shared.cut.fetch_add(1, Relaxed);
+                self.close(slot);
+            }
+        }
     }
 
     fn add(&mut self, mut stream: TcpStream) {
@@ -326,8 +374,15 @@ impl EventLoop {
         if let Some(idle) = &mut self.idle {
             idle.hear(slot);
         }
-        let id = self.shared.accepted.fetch_add(1, Relaxed) + 1;
-        entry.insert(Connection::new(stream, id, &self.shared));
+        let client_id = self.shared.accepted.fetch_add(1, Relaxed) + 1;
+        let address = Address { event_loop: self.index as u16, slot: slot as u32, client_id };
+        // A peer that is gone already has no address; its connection will say so.
+        let unknown = self.shared.address;
+        let peer = stream.peer_addr().unwrap_or(unknown);
+        let local = stream.local_addr().unwrap_or(unknown);
+        let card = Arc::new(Card::new(address, peer, local, self.shared.uptime_s()));
+        self.shared.table.add(Arc::clone(&card));
+        entry.insert(Connection::new(stream, card, &self.shared));
     }
 
     /// The first time: stops accepting, answers what has been received and closes each connection as soon as its
@@ -337,7 +392,7 @@ impl EventLoop {
             self.stopping = true;
             self.listener = None;
             self.accept_again = false;
-            self.take_inbox();
+            self.take_mailbox();
             let slots: Vec<usize> = self.connections.iter().map(|(slot, _)| slot).collect();
             for slot in slots {
                 self.connections[slot].finish_soon();

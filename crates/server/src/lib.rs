@@ -12,6 +12,7 @@
 //! replies that its peer does not take, so an idle one costs nothing but its entry in the table.
 
 mod census;
+mod clients;
 mod command;
 mod connection;
 mod database;
@@ -20,9 +21,11 @@ mod event_loop;
 mod glob;
 mod idle;
 mod long_double;
+mod mailbox;
 mod options;
 mod output;
 mod password;
+mod pubsub;
 mod server;
 mod shared;
 mod trim;

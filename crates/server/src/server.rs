@@ -13,8 +13,11 @@ use parking_lot::Mutex;
 use socket2::{Domain, Socket, Type};
 use tandem_engine::Cache;
 
+use crate::clients::Clients;
 use crate::event_loop::{EventLoop, WAKER};
+use crate::mailbox::Mailbox;
 use crate::options::ServerOptions;
+use crate::pubsub::PubSub;
 use crate::shared::{Counters, LoopShared, Shared, buffer_limit};
 use crate::trim::Trim;
 
@@ -134,7 +137,7 @@ impl Server {
         for _ in 0..options.threads {
             let poll = mio::Poll::new()?;
             let waker = mio::Waker::new(poll.registry(), WAKER)?;
-            loops.push(LoopShared { waker, inbox: Mutex::new(Vec::new()), counters: Counters::default() });
+            loops.push(LoopShared { waker, mailbox: Mailbox::default(), counters: Counters::default() });
             polls.push(poll);
         }
         crate::event_loop::register_listener(&polls[0], &mut listener)?;
@@ -148,12 +151,14 @@ impl Server {
             address,
             started: Instant::now(),
             clients: AtomicUsize::new(0),
+            table: Clients::default(),
             accepted: AtomicU64::new(0),
             rejected: AtomicU64::new(0),
             cut: AtomicU64::new(0),
             silent: AtomicU64::new(0),
             refused_passwords: AtomicU64::new(0),
             buffer_bytes: AtomicUsize::new(0),
+            pubsub: PubSub::default(),
             numbered: AtomicBool::new(false),
             census: Mutex::default(),
             stop_by: Mutex::new(None),

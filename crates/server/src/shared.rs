@@ -12,7 +12,10 @@ use socket2::TcpKeepalive;
 use tandem_engine::Cache;
 
 use crate::census::Census;
+use crate::clients::Clients;
+use crate::mailbox::{Mailbox, Message};
 use crate::options::ServerOptions;
+use crate::pubsub::PubSub;
 use crate::trim::Trim;
 
 /// A peer that is gone without a word is found within ten minutes, as with Redis' default.
@@ -35,6 +38,8 @@ pub(crate) struct Shared {
     pub run_id: String,
     /// Connections open now.
     pub clients: AtomicUsize,
+    /// The same, each with what others may know of it.
+    pub table: Clients,
     /// Connections accepted so far; also the source of client ids.
     pub accepted: AtomicU64,
     /// Connections refused so far because a limit was reached.
@@ -49,6 +54,8 @@ pub(crate) struct Shared {
     pub buffer_bytes: AtomicUsize,
     pub buffer_limit: usize,
     pub trim: Trim,
+    /// Who listens to what.
+    pub pubsub: PubSub,
     /// Whether a database other than 0 was ever selected. Until then it need not be told apart from the others.
     pub numbered: AtomicBool,
     /// The last count of the keys of each database.
@@ -64,8 +71,7 @@ pub(crate) struct Shared {
 #[repr(align(128))]
 pub(crate) struct LoopShared {
     pub waker: mio::Waker,
-    /// Connections handed to the loop and not yet taken.
-    pub inbox: Mutex<Vec<TcpStream>>,
+    pub mailbox: Mailbox,
     pub counters: Counters,
 }
 
@@ -107,6 +113,15 @@ impl Shared {
         all <= self.buffer_limit || now <= self.buffer_limit / self.clients.load(Relaxed).max(1)
     }
 
+    /// Leaves a message for loop `target`, on the thread of loop `from`.
+    pub fn post(&self, from: u16, target: u16, message: Message) {
+        let target_loop = &self.loops[target as usize];
+        if target_loop.mailbox.add(message) && target != from {
+            // It fails only for a loop that has ended, when the server is stopping.
+            let _ = target_loop.waker.wake();
+        }
+    }
+
     /// Sums a counter over the loops: commands run, bytes read and bytes written.
     pub fn totals(&self) -> (u64, u64, u64) {
         self.loops.iter().fold((0, 0, 0), |(commands, bytes_in, bytes_out), one| {
@@ -138,6 +153,11 @@ impl Shared {
         // A new socket takes one line at once; if it does not, the peer is gone.
         let _ = { stream }.write(refusal);
         false
+    }
+
+    /// Seconds since the start.
+    pub fn uptime_s(&self) -> u32 {
+        self.started.elapsed().as_secs() as u32
     }
 
     /// Milliseconds since the Unix epoch by the cache's clock.

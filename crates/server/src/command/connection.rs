@@ -5,12 +5,12 @@ use std::sync::atomic::Ordering::Relaxed;
 use tandem_wire::number::parse_i64;
 use tandem_wire::{Args, Protocol, reply};
 
-use super::{Category, Command, Context, Flag, Group, Keys, info, refusal};
+use super::{Category, Command, Context, Flag, Group, Keys, client, info, refusal};
 use crate::connection::Special;
 use crate::database::DATABASES;
 
 /// What the commands of this family have in common.
-const BASE: Command = Command {
+pub(super) const BASE: Command = Command {
     name: "",
     syntax: "",
     summary: "",
@@ -94,64 +94,19 @@ pub(super) const COMMANDS: &[Command] = &[
         arity: -2,
         flags: &[],
         categories: &[],
-        subcommands: CLIENT,
+        subcommands: client::SUBCOMMANDS,
         ..BASE
-    },
-];
-
-/// What the subcommands of `CLIENT` have in common.
-const CLIENT_BASE: Command = Command { flags: &[Flag::NoScript, Flag::Loading, Flag::Stale], ..BASE };
-
-const CLIENT: &[Command] = &[
-    Command {
-        name: "id",
-        syntax: "CLIENT ID",
-        summary: "Returns the client ID for the current connection",
-        since: "5.0.0",
-        arity: 2,
-        run: client_id,
-        ..CLIENT_BASE
-    },
-    Command {
-        name: "setname",
-        syntax: "CLIENT SETNAME connection-name",
-        summary: "Set the current connection name",
-        since: "2.6.9",
-        arity: 3,
-        run: client_setname,
-        ..CLIENT_BASE
-    },
-    Command {
-        name: "getname",
-        syntax: "CLIENT GETNAME",
-        summary: "Get the current connection name",
-        since: "2.6.9",
-        arity: 2,
-        run: client_getname,
-        ..CLIENT_BASE
-    },
-    Command {
-        name: "reply",
-        syntax: "CLIENT REPLY ON | OFF | SKIP",
-        summary: "Instruct the server whether to reply to commands",
-        since: "3.2.0",
-        arity: 3,
-        run: client_reply,
-        ..CLIENT_BASE
-    },
-    Command {
-        name: "setinfo",
-        syntax: "CLIENT SETINFO LIB-NAME libname | LIB-VER libver",
-        summary: "Set information specific to the client or connection",
-        since: "7.2.0",
-        arity: 4,
-        run: client_setinfo,
-        ..CLIENT_BASE
     },
 ];
 
 fn ping(context: &mut Context<'_>, args: Args<'_>) {
     match args.len() {
+        // Among messages, a plain PONG would look like none.
+        count @ (1 | 2) if context.client.listens_only() => {
+            reply::array(context.output.bytes(), 2);
+            context.bulk(b"pong");
+            context.bulk(if count == 2 { &args[1] } else { b"" });
+        }
         1 => context.simple("PONG"),
         2 => context.bulk(&args[1]),
         _ => context.error("ERR wrong number of arguments for 'ping' command"),
@@ -204,8 +159,8 @@ fn hello(context: &mut Context<'_>, args: Args<'_>) {
             credentials = Some((&args[at + 1], &args[at + 2]));
             at += 3;
         } else if args[at].eq_ignore_ascii_case(b"setname") && left >= 1 {
-            if !is_name(&args[at + 1]) {
-                return context.error(BAD_NAME);
+            if !client::is_name(&args[at + 1]) {
+                return context.error(client::BAD_NAME);
             }
             name = Some(&args[at + 1]);
             at += 2;
@@ -226,7 +181,7 @@ fn hello(context: &mut Context<'_>, args: Args<'_>) {
         );
     }
     if let Some(name) = name {
-        context.client.session().name = name.into();
+        name_client(context, name);
     }
     context.client.protocol = protocol;
 
@@ -250,10 +205,9 @@ fn hello(context: &mut Context<'_>, args: Args<'_>) {
 }
 
 const WRONG_PASSWORD: &str = "WRONGPASS invalid username-password pair or user is disabled.";
-const BAD_NAME: &str = "ERR Client names cannot contain spaces, newlines or special characters.";
 
 /// The one user there is. Without a password any word will do, as in Redis.
-const USER: &[u8] = b"default";
+pub(super) const USER: &[u8] = b"default";
 
 /// Lets the client in if `user` and `word` are right; counts it if they are not.
 fn log_in(context: &mut Context<'_>, user: &[u8], word: &[u8]) -> bool {
@@ -281,60 +235,17 @@ fn auth(context: &mut Context<'_>, args: Args<'_>) {
     if log_in(context, user, word) { context.ok() } else { context.error(WRONG_PASSWORD) }
 }
 
+/// Gives the client a name that has been checked.
+pub(super) fn name_client(context: &mut Context<'_>, name: &[u8]) {
+    context.client.session().name = name.into();
+    if let Some(card) = context.server.table.get(context.client.id) {
+        card.rename(name);
+    }
+}
+
 fn reset(context: &mut Context<'_>, _args: Args<'_>) {
+    name_client(context, b"");
+    context.client.leave(context.server);
     context.client.reset(context.server.options.password.is_some());
     context.simple("RESET");
-}
-
-/// Names are shown in lines of text: printable, and no spaces.
-fn is_name(name: &[u8]) -> bool {
-    name.iter().all(|byte| (b'!'..=b'~').contains(byte))
-}
-
-fn client_id(context: &mut Context<'_>, _args: Args<'_>) {
-    context.integer(context.client.id as i64);
-}
-
-fn client_setname(context: &mut Context<'_>, args: Args<'_>) {
-    if !is_name(&args[2]) {
-        return context.error(BAD_NAME);
-    }
-    context.client.session().name = args[2].into();
-    context.ok();
-}
-
-fn client_getname(context: &mut Context<'_>, _args: Args<'_>) {
-    if context.client.name().is_empty() {
-        return context.null();
-    }
-    reply::bulk(context.output.bytes(), context.client.name());
-}
-
-fn client_reply(context: &mut Context<'_>, args: Args<'_>) {
-    let special = &mut context.client.special;
-    match args[2].to_ascii_lowercase().as_slice() {
-        b"on" => {
-            special.take(Special::REPLY_OFF);
-            special.take(Special::SKIP);
-            context.ok();
-        }
-        b"off" => special.insert(Special::REPLY_OFF),
-        b"skip" if !special.contains(Special::REPLY_OFF) => special.insert(Special::SKIP_NEXT),
-        b"skip" => {}
-        _ => context.error(refusal::SYNTAX),
-    }
-}
-
-/// Clients say at the start which library they are. Nothing shows it, so nothing keeps it.
-fn client_setinfo(context: &mut Context<'_>, args: Args<'_>) {
-    let attribute = args[2].to_ascii_lowercase();
-    let shown = match attribute.as_slice() {
-        b"lib-name" => "lib-name",
-        b"lib-ver" => "lib-ver",
-        _ => return refusal::repeating(context, "ERR Unrecognized option '", &args[2], "'"),
-    };
-    if !is_name(&args[3]) {
-        return context.error(format_args!("ERR {shown} cannot contain spaces, newlines or special characters."));
-    }
-    context.ok();
 }

@@ -86,6 +86,7 @@ fn categories(command: &Command) -> Vec<&'static str> {
         ("@set", is(Category::Set)),
         ("@hash", is(Category::Hash)),
         ("@string", is(Category::String)),
+        ("@pubsub", is(Category::PubSub)),
         ("@admin", has(Flag::Admin)),
         ("@fast", has(Flag::Fast)),
         ("@slow", !has(Flag::Fast)),

@@ -12,7 +12,6 @@ pub(crate) struct Entry {
     pub command: Command,
     /// Its place among all commands and subcommands, from 0 on without gaps: what is counted for each command is kept
     /// under it.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the statistics of commands will be kept under it"))]
     pub number: u16,
     pub subcommands: Box<[Entry]>,
 }
@@ -66,6 +65,20 @@ pub(crate) fn find(name: &[u8]) -> Option<&'static Entry> {
     None
 }
 
+/// Full names by [`Entry::number`].
+static NAMES: LazyLock<Box<[String]>> = LazyLock::new(|| {
+    let of = |command: &'static Command| {
+        let nested = command.subcommands.iter().map(|one| format!("{}|{}", command.name, one.name));
+        std::iter::once(command.name.to_owned()).chain(nested)
+    };
+    all().flat_map(of).collect()
+});
+
+/// The full name of the command of this number: `get`, `client|list`.
+pub(crate) fn full_name(number: u16) -> Option<&'static str> {
+    NAMES.get(number as usize).map(String::as_str)
+}
+
 /// Clearing bit 5 makes upper and lower case one; that some other bytes become one, too, costs a comparison.
 /// Only as many bytes are looked at as the longest name has.
 #[inline]
@@ -91,7 +104,11 @@ mod tests {
     #[test]
     fn numbers_have_no_gaps() {
         let entries = ENTRIES.iter().flat_map(|entry| std::iter::once(entry).chain(&entry.subcommands));
-        assert!(entries.enumerate().all(|(place, entry)| entry.number as usize == place));
+        for (place, entry) in entries.enumerate() {
+            assert_eq!(entry.number as usize, place);
+            assert!(full_name(entry.number).unwrap().ends_with(entry.command.name));
+        }
+        assert_eq!(full_name(u16::MAX), None);
     }
 
     #[test]

@@ -1,6 +1,12 @@
 //! What a server knows of a client.
 
+use std::time::Instant;
+
 use tandem_wire::Protocol;
+
+use crate::mailbox::Address;
+use crate::pubsub::Subscriptions;
+use crate::shared::Shared;
 
 /// States that take the requests of a client off the fast path; all of them are tested at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -15,6 +21,21 @@ impl Special {
     pub const SKIP: Self = Self(1 << 2);
     /// The client has not said the password.
     pub const NEEDS_AUTH: Self = Self(1 << 3);
+    /// The client listens to channels or patterns.
+    pub const SUBSCRIBED: Self = Self(1 << 4);
+    /// `CLIENT NO-EVICT ON`. Only shown: here nobody is cut for what others hold alone.
+    pub const NO_EVICT: Self = Self(1 << 5);
+
+    /// Letters by which `CLIENT LIST` shows some of them.
+    pub const LETTERS: [(Self, char); 2] = [(Self::SUBSCRIBED, 'P'), (Self::NO_EVICT, 'e')];
+
+    pub fn from_bits(bits: u16) -> Self {
+        Self(bits)
+    }
+
+    pub fn bits(self) -> u16 {
+        self.0
+    }
 
     /// Whether the client is an ordinary one.
     #[inline]
@@ -43,6 +64,9 @@ impl Special {
 pub(crate) struct Client {
     /// Number of the connection; never used twice.
     pub id: u64,
+    /// The loop it belongs to, and its place there.
+    pub event_loop: u16,
+    slot: u32,
     /// Selected database.
     pub db: u8,
     /// Protocol of replies.
@@ -51,6 +75,8 @@ pub(crate) struct Client {
     pub closing: bool,
     /// The reply to the present request is more than a connection may have unsent: it ends without one.
     pub cut: bool,
+    /// Number of the last command in the table; none has the highest.
+    pub last_command: u16,
     /// Rare states.
     pub special: Special,
     /// What only some clients have; absent as long as there is nothing.
@@ -62,21 +88,62 @@ pub(crate) struct Client {
 pub(crate) struct Session {
     /// Name given by `CLIENT SETNAME`; empty without one.
     pub name: Box<[u8]>,
+    /// What it listens to.
+    pub subscriptions: Subscriptions,
+    /// Since when it has had many pushes to take.
+    pub untaken_since: Option<Instant>,
 }
 
 impl Client {
     /// A client that has just connected; `knocks`: it must say the password first.
-    pub fn new(id: u64, knocks: bool) -> Self {
+    pub fn new(address: Address, knocks: bool) -> Self {
         let mut special = Special::default();
         if knocks {
             special.insert(Special::NEEDS_AUTH);
         }
-        Self { id, db: 0, protocol: Protocol::Resp2, closing: false, cut: false, special, session: None }
+        Self {
+            id: address.client_id,
+            event_loop: address.event_loop,
+            slot: address.slot,
+            db: 0,
+            protocol: Protocol::Resp2,
+            closing: false,
+            cut: false,
+            last_command: u16::MAX,
+            special,
+            session: None,
+        }
     }
 
-    /// Makes the client what it was when it connected, but for its connection and `closing`.
+    /// Makes the client what it was when it connected. It must have left before.
     pub fn reset(&mut self, knocks: bool) {
-        *self = Self { closing: self.closing, cut: self.cut, ..Self::new(self.id, knocks) };
+        let special = self.special;
+        *self = Self {
+            closing: self.closing,
+            cut: self.cut,
+            last_command: self.last_command,
+            ..Self::new(self.address(), knocks)
+        };
+        if special.contains(Special::NO_EVICT) {
+            self.special.insert(Special::NO_EVICT);
+        }
+    }
+
+    /// Ends what others would go on doing for the client.
+    pub fn leave(&mut self, shared: &Shared) {
+        if let Some(session) = &mut self.session {
+            shared.pubsub.leave(&mut session.subscriptions, self.id);
+        }
+    }
+
+    /// Whether the client can do nothing but listen: in RESP2, where a message looks like a reply.
+    pub fn listens_only(&self) -> bool {
+        self.special.contains(Special::SUBSCRIBED) && self.protocol == Protocol::Resp2
+    }
+
+    /// Where messages reach the connection.
+    pub fn address(&self) -> Address {
+        Address { event_loop: self.event_loop, slot: self.slot, client_id: self.id }
     }
 
     /// The session, made where there was none.

@@ -22,6 +22,8 @@ pub(crate) struct Workspace {
     pub(super) requests: Requests,
     pub(super) output: Output,
     pub(super) keys: KeySpace,
+    /// Seconds since the start of the server, as of the present round of events.
+    pub now_s: u32,
 }
 
 impl Workspace {
@@ -32,6 +34,7 @@ impl Workspace {
             requests: Requests::default(),
             output: Output::default(),
             keys: KeySpace::default(),
+            now_s: 0,
         }
     }
 

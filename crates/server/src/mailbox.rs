@@ -1,0 +1,120 @@
+//! What others have to say to an event loop.
+
+use std::mem;
+use std::sync::atomic::{AtomicBool, Ordering::AcqRel, Ordering::Relaxed};
+
+use mio::net::TcpStream;
+use parking_lot::Mutex;
+
+use crate::pubsub::{Push, Topic};
+
+/// Pushes that wait for one loop, in bytes, above which their receivers are closed instead.
+const MAX_PUSH_BYTES: usize = 64 << 20;
+
+/// Where a connection lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Address {
+    pub event_loop: u16,
+    /// Place in the table of that loop; it may have a new owner by the time a message arrives.
+    pub slot: u32,
+    pub client_id: u64,
+}
+
+/// A message to a loop.
+pub(crate) enum Message {
+    /// A connection to take over.
+    Connection(TcpStream),
+    /// A push for those of these connections that still listen to the topic.
+    Publish { topic: Topic, push: Push, to: Vec<Address> },
+    /// A connection to close.
+    Close(Address),
+}
+
+impl Message {
+    fn push_bytes(&self) -> usize {
+        match self {
+            Self::Publish { push, to, .. } => push.len() + to.len() * size_of::<Address>(),
+            Self::Connection(_) | Self::Close(_) => 0,
+        }
+    }
+}
+
+/// The messages of one loop, in the order they came.
+#[derive(Default)]
+pub(crate) struct Mailbox {
+    /// Set from the first message to the next [`Mailbox::take`].
+    full: AtomicBool,
+    messages: Mutex<Messages>,
+}
+
+#[derive(Default)]
+struct Messages {
+    waiting: Vec<Message>,
+    push_bytes: usize,
+}
+
+impl Mailbox {
+    /// Adds a message; true if the loop does not know yet that there is one. Where more waits than the loop may have
+    /// waiting, the receivers of a push are closed: they have missed something.
+    pub fn add(&self, message: Message) -> bool {
+        let messages = &mut *self.messages.lock();
+        let bytes = message.push_bytes();
+        match message {
+            Message::Publish { to, .. } if messages.push_bytes + bytes > MAX_PUSH_BYTES => {
+                messages.waiting.extend(to.into_iter().map(Message::Close));
+            }
+            message => {
+                messages.push_bytes += bytes;
+                messages.waiting.push(message);
+            }
+        }
+        !self.full.swap(true, AcqRel)
+    }
+
+    /// Whether there are messages.
+    #[inline]
+    pub fn is_full(&self) -> bool {
+        self.full.load(Relaxed)
+    }
+
+    /// Takes all messages.
+    pub fn take(&self) -> Vec<Message> {
+        self.full.store(false, Relaxed);
+        mem::take(&mut *self.messages.lock()).waiting
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn publish(bytes: usize, client_id: u64) -> Message {
+        let to = vec![Address { event_loop: 0, slot: 0, client_id }];
+        Message::Publish { topic: Topic::Channel(b"c"[..].into()), push: Push::message(b"c", &vec![b'x'; bytes]), to }
+    }
+
+    #[test]
+    fn only_the_first_message_wakes() {
+        let mailbox = Mailbox::default();
+        assert!(!mailbox.is_full());
+        assert!(mailbox.add(publish(1, 1)));
+        assert!(!mailbox.add(publish(1, 2)));
+        assert!(mailbox.is_full());
+        assert_eq!(mailbox.take().len(), 2);
+        assert!(!mailbox.is_full());
+        assert!(mailbox.add(publish(1, 3)));
+    }
+
+    #[test]
+    fn what_waits_is_bounded() {
+        let mailbox = Mailbox::default();
+        for id in 0..8 {
+            mailbox.add(publish(MAX_PUSH_BYTES / 4, id));
+        }
+        let messages = mailbox.take();
+        let closed = |message: &&Message| matches!(message, Message::Close(_));
+        assert_eq!((messages.len(), messages.iter().filter(closed).count()), (8, 5));
+        mailbox.add(publish(MAX_PUSH_BYTES / 4, 9));
+        assert!(matches!(mailbox.take()[..], [Message::Publish { .. }]));
+    }
+}

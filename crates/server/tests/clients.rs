@@ -1,0 +1,114 @@
+//! What clients see of each other, and how they end each other.
+
+mod support;
+use std::time::{Duration, Instant};
+
+use support::{Client, encode, start, start_with};
+use tandem_server::ClientLimits;
+
+/// The value of a field in a line of CLIENT LIST.
+fn field<'a>(line: &'a str, name: &str) -> &'a str {
+    let start = line.find(&format!(" {name}=")).unwrap_or_else(|| panic!("no {name} in {line}")) + name.len() + 2;
+    line[start..].split([' ', '\n', '\r']).next().unwrap()
+}
+
+/// The line of CLIENT LIST that shows the client of this name.
+fn line_of(asker: &mut Client, name: &str) -> String {
+    let list = asker.ask("CLIENT LIST");
+    let line = list.lines().find(|line| line.contains(&format!(" name={name} ")));
+    line.unwrap_or_else(|| panic!("no {name} in {list}")).to_owned()
+}
+
+fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let give_up = Instant::now() + Duration::from_secs(10);
+    while !condition() {
+        assert!(Instant::now() < give_up, "waited in vain until {what}");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn the_list_shows_every_client() {
+    let running = start_with(2, ClientLimits::default());
+    let (mut one, mut two) = (running.connect(), running.connect());
+    one.expect(&[("CLIENT SETNAME one", "+OK\r\n"), ("SELECT 3", "+OK\r\n"), ("GET k", "$-1\r\n")]);
+    two.ask("HELLO 3 SETNAME two");
+    two.send(&encode("SUBSCRIBE a b"));
+    two.send(&encode("PSUBSCRIBE c"));
+    two.ask("CLIENT NO-EVICT on");
+    let shown = line_of(&mut one, "two");
+    assert_eq!(field(&shown, "addr"), two.stream.local_addr().unwrap().to_string());
+    assert_eq!(field(&shown, "laddr"), running.server.local_addr().to_string());
+    for (name, value) in [("sub", "2"), ("psub", "1"), ("flags", "Pe"), ("resp", "3"), ("db", "0"), ("cmd", "echo")] {
+        assert_eq!(field(&shown, name), value, "{name}");
+    }
+    let own = one.ask("CLIENT INFO");
+    for (name, value) in [("name", "one"), ("db", "3"), ("flags", "N"), ("resp", "2"), ("cmd", "client|info")] {
+        assert_eq!(field(&own, name), value, "{name}");
+    }
+    assert!(own.ends_with("resp=2\n\r\n"), "{own}");
+    assert!(two.ask("CLIENT LIST TYPE normal").contains(" name=one "));
+    assert!(!two.ask("CLIENT LIST TYPE pubsub").contains(" name=one "));
+    let ids: Vec<String> = [&mut one, &mut two].map(|client| client.ask("CLIENT ID")[1..].trim().to_owned()).into();
+    let chosen = one.ask(&format!("CLIENT LIST ID {} 0 {}", ids[1], ids[0]));
+    assert_eq!(chosen.lines().filter(|line| line.starts_with("id=")).count(), 2, "{chosen}");
+    one.ask("RESET");
+    assert_eq!(field(&one.ask("CLIENT INFO"), "name"), "");
+    drop(two);
+    wait_until("a closed client is not shown", || !one.ask("CLIENT LIST").contains(" name=two "));
+}
+
+#[test]
+fn clients_end_others_and_themselves() {
+    let running = start_with(3, ClientLimits::default());
+    let mut killer = running.connect();
+    let mut victims: Vec<_> = (0..6).map(|_| running.connect()).collect();
+    let ids: Vec<String> = victims.iter_mut().map(|one| one.ask("CLIENT ID")[1..].trim().to_owned()).collect();
+    let peer = |client: &Client| client.stream.local_addr().unwrap().to_string();
+    killer.expect(&[
+        (&format!("CLIENT KILL ID {}", ids[0]), ":1\r\n"),
+        (&format!("CLIENT KILL ADDR {} SKIPME yes", peer(&victims[1])), ":1\r\n"),
+        (&format!("CLIENT KILL {}", peer(&victims[2])), "+OK\r\n"),
+    ]);
+    for victim in &mut victims[..3] {
+        assert_eq!(victim.receive_all(), b"");
+    }
+    wait_until("they are gone", || running.server.stats().clients == 4);
+    victims[3].send(&encode("SUBSCRIBE c"));
+    victims[3].receive(b"*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n");
+    killer.expect(&[("CLIENT KILL TYPE pubsub", ":1\r\n")]);
+    assert_eq!(victims[3].receive_all(), b"");
+    killer.expect(&[(&format!("CLIENT KILL LADDR {} USER default", running.server.local_addr()), ":2\r\n")]);
+    // The reply to one's own end comes first.
+    killer.send(&encode("CLIENT KILL SKIPME no"));
+    assert_eq!(killer.receive_all(), b":1\r\n");
+    wait_until("all are gone", || running.server.stats().clients == 0);
+}
+
+#[test]
+fn wrong_filters_are_refused() {
+    let running = start();
+    running.connect().expect(&[
+        ("CLIENT LIST TYPE", "-ERR syntax error\r\n"),
+        ("CLIENT LIST TYPE x", "-ERR Unknown client type 'x'\r\n"),
+        ("CLIENT LIST TYPE replica", "$0\r\n\r\n"),
+        ("CLIENT LIST ID", "-ERR syntax error\r\n"),
+        ("CLIENT LIST ID x", "-ERR Invalid client ID\r\n"),
+        ("CLIENT LIST ID 0", "$0\r\n\r\n"),
+        ("CLIENT LIST FOO", "-ERR syntax error\r\n"),
+        ("CLIENT KILL x", "-ERR No such client\r\n"),
+        ("CLIENT KILL ID x", "-ERR client-id should be greater than 0\r\n"),
+        ("CLIENT KILL ID 0", "-ERR client-id should be greater than 0\r\n"),
+        ("CLIENT KILL ID 99999", ":0\r\n"),
+        ("CLIENT KILL TYPE x", "-ERR Unknown client type 'x'\r\n"),
+        ("CLIENT KILL TYPE normal", ":0\r\n"),
+        ("CLIENT KILL FOO x", "-ERR syntax error\r\n"),
+        ("CLIENT KILL SKIPME x", "-ERR syntax error\r\n"),
+        ("CLIENT KILL ID 1 TYPE", "-ERR syntax error\r\n"),
+        ("CLIENT KILL USER x", "-ERR No such user 'x'\r\n"),
+        ("CLIENT NO-EVICT x", "-ERR syntax error\r\n"),
+        ("CLIENT NO-EVICT off", "+OK\r\n"),
+        ("CLIENT GETREDIR", ":-1\r\n"),
+        ("CLIENT MAINT_NOTIFICATIONS on", "-ERR unknown subcommand 'MAINT_NOTIFICATIONS'. Try CLIENT HELP.\r\n"),
+    ]);
+}
