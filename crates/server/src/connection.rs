@@ -54,6 +54,8 @@ enum State {
     Open,
     /// Has more unsent replies than allowed: reads and runs nothing until the peer has taken them.
     Paused,
+    /// Its next request waits for the end of a pause: reads and runs nothing until then.
+    Parked,
     /// Answers no more requests; ends when the replies are sent.
     Finishing,
     /// Has said its last word and waits for the peer's close, dropping what comes: closing earlier, with bytes
@@ -121,7 +123,7 @@ impl Connection {
     /// waits in the backlog, which is to be sent next.
     pub fn finish_soon(&mut self) {
         self.last_turn = true;
-        let listens = matches!(self.state, State::Open | State::Paused);
+        let listens = matches!(self.state, State::Open | State::Paused | State::Parked);
         if listens && self.client.protocol == Protocol::Resp3 {
             let out = self.backlog.get_or_insert_default().bytes();
             reply::push(out, 1);
@@ -131,7 +133,7 @@ impl Connection {
 
     /// Whether the client waits for what others will say: it may be silent.
     pub fn waits(&self) -> bool {
-        self.client.special.contains(Special::SUBSCRIBED)
+        self.state == State::Parked || self.client.special.contains(Special::SUBSCRIBED)
     }
 
     /// The peer has closed its side.
@@ -144,6 +146,27 @@ impl Connection {
         self.client.leave(shared);
         shared.table.remove(self.client.id);
         shared.account(mem::take(&mut self.accounted), 0);
+    }
+
+    /// The pause is over: goes on with what had to wait, then with what the socket holds.
+    pub fn resume(&mut self, work: &mut Workspace, shared: &Shared, counters: &Counters) -> Outcome {
+        if self.state != State::Parked {
+            return Outcome::Wait;
+        }
+        self.state = State::Open;
+        self.client.parked = false;
+        match self.run_waiting(0, work, shared, counters) {
+            Outcome::Wait if self.state == State::Open => Outcome::Again,
+            other => other,
+        }
+    }
+
+    /// Notes a pause before requests are run.
+    #[inline]
+    fn look_for_pause(&mut self, shared: &Shared) {
+        if shared.pause.is_on() {
+            self.client.special.insert(Special::PAUSED);
+        }
     }
 
     /// Reads into `place` of what is read ahead. `None` for a connection that has to go on with something first.
@@ -170,7 +193,7 @@ impl Connection {
     pub fn on_readable(&mut self, work: &mut Workspace, shared: &Shared, counters: &Counters) -> Outcome {
         match self.state {
             State::Open => self.go_on(None, work, shared, counters),
-            State::Paused | State::Finishing => Outcome::Wait,
+            State::Paused | State::Parked | State::Finishing => Outcome::Wait,
             State::Lingering => self.discard(work),
         }
     }
@@ -246,6 +269,7 @@ impl Connection {
         counters: &Counters,
     ) -> Outcome {
         let Workspace { input, ahead, requests, output, keys, .. } = work;
+        self.look_for_pause(shared);
         let bytes = &place.map_or(input, |place| &mut ahead[place])[..count];
         let mut backlog = self.backlog.take();
         let output = backlog.as_deref_mut().unwrap_or(output);
@@ -271,6 +295,7 @@ impl Connection {
     /// Runs the requests in `input`, to which `count` bytes were just added.
     fn run_waiting(&mut self, count: usize, work: &mut Workspace, shared: &Shared, counters: &Counters) -> Outcome {
         let Workspace { requests, output, keys, .. } = work;
+        self.look_for_pause(shared);
         requests.exchange(&mut self.parser);
         let mut backlog = self.backlog.take();
         let output = backlog.as_deref_mut().unwrap_or(output);

@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tandem_wire::Args;
 
-use crate::command::{Context, Entry, Flag, refusal};
+use crate::command::{Command, Context, Entry, Flag, refusal};
 use crate::connection::Special;
 
 /// Runs one request; `entry` is what the table has for its name. A panic in it ends the request with an error, not the
@@ -75,6 +75,13 @@ fn run_special(context: &mut Context<'_>, entry: Option<&'static Entry>, args: A
         context.client.special.insert(Special::SKIP);
     }
     run_restricted(context, entry, args);
+    if context.client.parked {
+        // It comes again, and is not to be answered then.
+        if context.client.special.take(Special::SKIP) {
+            context.client.special.insert(Special::SKIP_NEXT);
+        }
+        return;
+    }
     // Still so after the request: it was not the one that wants replies again.
     if context.client.special.take(Special::SKIP) || context.client.special.contains(Special::REPLY_OFF) {
         context.output.rewind(mark);
@@ -97,7 +104,21 @@ fn run_restricted(context: &mut Context<'_>, container: Option<&'static Entry>, 
             command.name
         ));
     }
+    if context.client.special.contains(Special::PAUSED) {
+        if context.server.pause.holds(changes(command)) {
+            context.client.parked = true;
+            return;
+        }
+        if !context.server.pause.is_on() {
+            context.client.special.take(Special::PAUSED);
+        }
+    }
     (command.run)(context, args);
+}
+
+/// Whether a command may change something: data, or what other clients see.
+fn changes(command: &Command) -> bool {
+    command.flags.contains(&Flag::Write) || matches!(command.name, "publish" | "exec" | "eval" | "evalsha")
 }
 
 /// What a client of RESP2 may do while it listens.

@@ -58,6 +58,8 @@ pub(crate) struct EventLoop {
     deadlines: Vec<Deadline>,
     /// When the cache's background work is due; only on the loop that does it.
     maintain_at: Option<Instant>,
+    /// A pause was on when it was last looked at: connections may wait for its end.
+    paused: bool,
     /// Silent connections; only where there is a limit.
     idle: Option<Idle>,
     workspace: Workspace,
@@ -83,6 +85,7 @@ impl EventLoop {
             ready: Vec::new(),
             deadlines: Vec::new(),
             maintain_at: (index == 0 && shared.options.maintain).then(Instant::now),
+            paused: false,
             idle: shared.options.limits.idle.map(Idle::new),
             workspace: Workspace::new(),
             shared,
@@ -137,6 +140,7 @@ impl EventLoop {
             self.take_mailbox();
             self.run_readable();
             self.take_mailbox();
+            self.look_for_pause();
             if self.accept_again {
                 self.accept();
             }
@@ -161,6 +165,26 @@ impl EventLoop {
         if now >= *at {
             let more = self.shared.cache.maintain();
             *at = now + if more { Duration::ZERO } else { MAINTAIN_EVERY };
+        }
+    }
+
+    /// Lets connections go on after a pause.
+    fn look_for_pause(&mut self) {
+        if !self.paused && !self.shared.pause.is_on() {
+            return;
+        }
+        self.paused = self.shared.pause.left().is_some();
+        if !self.paused {
+            self.resume();
+        }
+    }
+
+    fn resume(&mut self) {
+        let slots: Vec<usize> = self.connections.iter().map(|(slot, _)| slot).collect();
+        for slot in slots {
+            let counters = &self.shared.loops[self.index].counters;
+            let outcome = self.connections[slot].resume(&mut self.workspace, &self.shared, counters);
+            self.carry_out(slot, outcome);
         }
     }
 
@@ -191,7 +215,8 @@ impl EventLoop {
         let step = (self.stopping || self.accept_again || !self.deadlines.is_empty() || self.shared.trim.is_wanted())
             .then_some(DEADLINE_STEP);
         let idle = self.idle.as_ref().filter(|_| !self.connections.is_empty()).map(Idle::wait);
-        [maintain, step, idle].into_iter().flatten().min()
+        let pause = if self.paused { self.shared.pause.left() } else { None };
+        [maintain, step, idle, pause].into_iter().flatten().min()
     }
 
     /// Lets every readable connection work. A few at a time are read first and glanced at, then run: without pipelines
@@ -393,6 +418,8 @@ impl EventLoop {
             self.listener = None;
             self.accept_again = false;
             self.take_mailbox();
+            self.shared.pause.end();
+            self.resume();
             let slots: Vec<usize> = self.connections.iter().map(|(slot, _)| slot).collect();
             for slot in slots {
                 self.connections[slot].finish_soon();

@@ -25,6 +25,7 @@ mod mailbox;
 mod options;
 mod output;
 mod password;
+mod pause;
 mod pubsub;
 mod server;
 mod shared;

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 use tandem_wire::{Protocol, reply};
 
+use crate::glob;
 use crate::mailbox::{Address, Message};
 use crate::shared::Shared;
 
@@ -182,13 +183,18 @@ impl PubSub {
             post(shared, from, &topic, &Push::message(channel, payload), subscribers);
         }
         let patterns = self.patterns.read();
-        for (pattern, subscribers) in patterns.iter().filter(|(pattern, _)| crate::glob::matches(pattern, channel)) {
+        for (pattern, subscribers) in patterns.iter().filter(|(pattern, _)| hears(pattern, channel)) {
             receivers += subscribers.len();
             let topic = Topic::Pattern(Arc::clone(pattern));
             post(shared, from, &topic, &Push::pattern_message(pattern, channel, payload), subscribers);
         }
         receivers
     }
+}
+
+/// Whether `pattern` takes in `channel`. A channel without a name is for the empty pattern alone, as in Redis.
+pub(crate) fn hears(pattern: &[u8], channel: &[u8]) -> bool {
+    if channel.is_empty() { pattern.is_empty() } else { glob::matches(pattern, channel) }
 }
 
 /// Hands a push to each loop that has receivers of it.

@@ -17,6 +17,7 @@ use crate::clients::Clients;
 use crate::event_loop::{EventLoop, WAKER};
 use crate::mailbox::Mailbox;
 use crate::options::ServerOptions;
+use crate::pause::Pause;
 use crate::pubsub::PubSub;
 use crate::shared::{Counters, LoopShared, Shared, buffer_limit};
 use crate::trim::Trim;
@@ -158,6 +159,7 @@ impl Server {
             silent: AtomicU64::new(0),
             refused_passwords: AtomicU64::new(0),
             buffer_bytes: AtomicUsize::new(0),
+            pause: Pause::default(),
             pubsub: PubSub::default(),
             numbered: AtomicBool::new(false),
             census: Mutex::default(),

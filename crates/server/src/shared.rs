@@ -15,6 +15,7 @@ use crate::census::Census;
 use crate::clients::Clients;
 use crate::mailbox::{Mailbox, Message};
 use crate::options::ServerOptions;
+use crate::pause::Pause;
 use crate::pubsub::PubSub;
 use crate::trim::Trim;
 
@@ -54,6 +55,7 @@ pub(crate) struct Shared {
     pub buffer_bytes: AtomicUsize,
     pub buffer_limit: usize,
     pub trim: Trim,
+    pub pause: Pause,
     /// Who listens to what.
     pub pubsub: PubSub,
     /// Whether a database other than 0 was ever selected. Until then it need not be told apart from the others.
@@ -119,6 +121,14 @@ impl Shared {
         if target_loop.mailbox.add(message) && target != from {
             // It fails only for a loop that has ended, when the server is stopping.
             let _ = target_loop.waker.wake();
+        }
+    }
+
+    /// Ends a pause and lets every loop go on, on the thread of loop `from`.
+    pub fn end_pause(&self, from: u16) {
+        self.pause.end();
+        for (_, other) in self.loops.iter().enumerate().filter(|(index, _)| *index != from as usize) {
+            let _ = other.waker.wake();
         }
     }
 

@@ -112,3 +112,74 @@ fn wrong_filters_are_refused() {
         ("CLIENT MAINT_NOTIFICATIONS on", "-ERR unknown subcommand 'MAINT_NOTIFICATIONS'. Try CLIENT HELP.\r\n"),
     ]);
 }
+
+/// Sends a request that has to wait; true if its reply came only after `release`.
+fn waits_until(client: &mut Client, words: &str, reply: &str, release: impl FnOnce()) {
+    client.send(&encode(words));
+    client.stream.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+    let error = client.stream.peek(&mut [0]).unwrap_err();
+    assert!(matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut), "{words}: {error}");
+    client.stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    release();
+    client.receive(reply.as_bytes());
+}
+
+#[test]
+fn a_pause_of_writes_holds_back_writes_alone() {
+    let running = start_with(3, ClientLimits::default());
+    let (mut one, mut two) = (running.connect(), running.connect());
+    let mut pauser = running.connect();
+    one.expect(&[("SET k 1", "+OK\r\n")]);
+    pauser.expect(&[("CLIENT PAUSE 100000 WRITE", "+OK\r\n"), ("GET k", "$1\r\n1\r\n")]);
+    two.expect(&[("GET k", "$1\r\n1\r\n")]);
+    // What stands behind a request that waits does so, too.
+    one.send(&[encode("GET k"), encode("INCR k"), encode("GET k")].concat());
+    one.receive(b"$1\r\n1\r\n");
+    waits_until(&mut two, "PUBLISH c x", ":0\r\n", || {
+        two_thirds(&mut pauser);
+    });
+    one.receive(b":2\r\n$1\r\n2\r\n");
+    one.expect(&[("INCR k", ":3\r\n")]);
+}
+
+/// The pauser sees the old value as long as it pauses, then ends the pause.
+fn two_thirds(pauser: &mut Client) {
+    pauser.expect(&[("GET k", "$1\r\n1\r\n"), ("CLIENT UNPAUSE", "+OK\r\n")]);
+}
+
+#[test]
+fn a_pause_of_everything_ends_by_itself() {
+    let running = start_with(2, ClientLimits::default());
+    let (mut one, mut two) = (running.connect(), running.connect());
+    let begun = Instant::now();
+    one.send(&[encode("CLIENT PAUSE 300"), encode("CLIENT REPLY SKIP"), encode("PING"), encode("ECHO 1")].concat());
+    one.receive(b"+OK\r\n");
+    two.send(&encode("PING"));
+    two.receive(b"+PONG\r\n");
+    one.receive(b"$1\r\n1\r\n");
+    assert!(begun.elapsed() >= Duration::from_millis(300));
+    // Whoever has nothing to run does not hold up a stop.
+    one.send(&encode("CLIENT PAUSE 100000 ALL"));
+    one.receive(b"+OK\r\n");
+    two.send(&encode("PING"));
+    running.server.stop(Duration::from_secs(10));
+    assert_eq!(two.receive_all(), b"+PONG\r\n");
+}
+
+#[test]
+fn wrong_pauses_are_refused() {
+    let running = start();
+    running.connect().expect(&[
+        ("CLIENT PAUSE x", "-ERR timeout is not an integer or out of range\r\n"),
+        ("CLIENT PAUSE -1", "-ERR timeout is negative\r\n"),
+        ("CLIENT PAUSE x FOO", "-ERR CLIENT PAUSE mode must be WRITE or ALL\r\n"),
+        (
+            "CLIENT PAUSE 10 ALL x",
+            "-ERR unknown subcommand or wrong number of arguments for 'PAUSE'. Try CLIENT HELP.\r\n",
+        ),
+        ("CLIENT PAUSE 9223372036854775807 WRITE", "+OK\r\n"),
+        ("GET k", "$-1\r\n"),
+        ("CLIENT UNPAUSE", "+OK\r\n"),
+        ("CLIENT UNPAUSE", "+OK\r\n"),
+    ]);
+}

@@ -1,5 +1,7 @@
 //! `CLIENT`: what a client says about itself, and what it sees of others.
 
+use std::time::Duration;
+
 use tandem_wire::number::parse_i64;
 use tandem_wire::{Args, reply};
 
@@ -87,6 +89,26 @@ pub(super) const SUBCOMMANDS: &[Command] = &[
         ..ADMIN
     },
     Command {
+        name: "pause",
+        syntax: "CLIENT PAUSE timeout [WRITE | ALL]",
+        summary: "Stop processing commands from clients for some time",
+        since: "2.9.50",
+        complexity: "O(1)",
+        arity: -3,
+        run: pause,
+        ..ADMIN
+    },
+    Command {
+        name: "unpause",
+        syntax: "CLIENT UNPAUSE",
+        summary: "Resume processing of clients that were paused",
+        since: "6.2.0",
+        complexity: "O(N) Where N is the number of paused clients",
+        arity: 2,
+        run: unpause,
+        ..ADMIN
+    },
+    Command {
         name: "no-evict",
         syntax: "CLIENT NO-EVICT ON | OFF",
         summary: "Set client eviction mode for the current connection",
@@ -165,6 +187,29 @@ fn set_reply(context: &mut Context<'_>, args: Args<'_>) {
         b"skip" => {}
         _ => context.error(refusal::SYNTAX),
     }
+}
+
+fn pause(context: &mut Context<'_>, args: Args<'_>) {
+    let all = match args.len() {
+        3 => true,
+        4 if args[3].eq_ignore_ascii_case(b"write") => false,
+        4 if args[3].eq_ignore_ascii_case(b"all") => true,
+        4 => return context.error("ERR CLIENT PAUSE mode must be WRITE or ALL"),
+        _ => return context.error("ERR unknown subcommand or wrong number of arguments for 'PAUSE'. Try CLIENT HELP."),
+    };
+    let time_ms = match parse_i64(&args[2]).map(u64::try_from) {
+        None => return context.error("ERR timeout is not an integer or out of range"),
+        Some(Err(_)) => return context.error("ERR timeout is negative"),
+        Some(Ok(time_ms)) => time_ms,
+    };
+    context.server.pause.begin(Duration::from_millis(time_ms), all);
+    context.client.special.insert(Special::PAUSED);
+    context.ok();
+}
+
+fn unpause(context: &mut Context<'_>, _args: Args<'_>) {
+    context.server.end_pause(context.client.event_loop);
+    context.ok();
 }
 
 fn no_evict(context: &mut Context<'_>, args: Args<'_>) {

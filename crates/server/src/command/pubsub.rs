@@ -4,7 +4,7 @@ use tandem_wire::{Args, Protocol, reply};
 
 use super::{Category, Command, Context, Flag, Group, Keys, refusal};
 use crate::connection::Special;
-use crate::glob;
+use crate::pubsub::hears;
 
 /// What the commands of this family have in common.
 const BASE: Command = Command {
@@ -176,7 +176,7 @@ fn channels(context: &mut Context<'_>, args: Args<'_>) {
     }
     let mut channels = context.server.pubsub.channels();
     if args.len() == 3 {
-        channels.retain(|name| glob::matches(&args[2], name));
+        channels.retain(|name| hears(&args[2], name));
     }
     reply::array(context.output.bytes(), channels.len());
     channels.iter().for_each(|name| context.bulk(name));

@@ -25,6 +25,8 @@ impl Special {
     pub const SUBSCRIBED: Self = Self(1 << 4);
     /// `CLIENT NO-EVICT ON`. Only shown: here nobody is cut for what others hold alone.
     pub const NO_EVICT: Self = Self(1 << 5);
+    /// There was a pause when the turn began.
+    pub const PAUSED: Self = Self(1 << 6);
 
     /// Letters by which `CLIENT LIST` shows some of them.
     pub const LETTERS: [(Self, char); 2] = [(Self::SUBSCRIBED, 'P'), (Self::NO_EVICT, 'e')];
@@ -73,6 +75,8 @@ pub(crate) struct Client {
     pub protocol: Protocol,
     /// Set by the client: the answer to the present request is the last one.
     pub closing: bool,
+    /// The present request waits for the end of a pause; it has not been run.
+    pub parked: bool,
     /// The reply to the present request is more than a connection may have unsent: it ends without one.
     pub cut: bool,
     /// Number of the last command in the table; none has the highest.
@@ -108,6 +112,7 @@ impl Client {
             db: 0,
             protocol: Protocol::Resp2,
             closing: false,
+            parked: false,
             cut: false,
             last_command: u16::MAX,
             special,

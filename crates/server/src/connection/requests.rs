@@ -19,6 +19,8 @@ pub(crate) enum Stop {
     Incomplete(usize),
     /// The replies exceed the pause limit: they should be sent before more requests are run.
     Full,
+    /// The next request waits for the end of a pause.
+    Parked,
     /// The connection ends: the client asked for it, cannot be understood, or asks for too much at once.
     Closing,
 }
@@ -101,6 +103,11 @@ impl Requests {
                 let args = self.parsers[number].args(&bytes[one.start..]);
                 if !args.is_empty() {
                     dispatch::run_guarded(context, one.entry, args);
+                    if context.client.parked {
+                        ran.stop = Stop::Parked;
+                        self.parsers.iter_mut().for_each(RequestParser::reset);
+                        return ran;
+                    }
                     ran.commands += 1;
                 }
                 ran.consumed = one.end;

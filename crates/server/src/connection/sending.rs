@@ -77,6 +77,10 @@ impl Connection {
                 self.needed = needed;
                 false
             }
+            Stop::Parked => {
+                self.state = State::Parked;
+                false
+            }
             Stop::Closing => {
                 self.state = State::Finishing;
                 false
@@ -149,7 +153,7 @@ impl Connection {
             return Outcome::Wait;
         }
         match self.state {
-            State::Open | State::Paused | State::Lingering => Outcome::Wait,
+            State::Open | State::Paused | State::Parked | State::Lingering => Outcome::Wait,
             State::Finishing if self.hangup => Outcome::Close,
             State::Finishing => {
                 self.state = State::Lingering;
@@ -190,7 +194,7 @@ impl Connection {
     /// Adds a push to what is to be sent, if the client still listens to its topic; returns how many bytes wait then.
     /// `None`: it takes so little that it is to be cut.
     pub fn queue(&mut self, topic: &Topic, push: &Push) -> Option<usize> {
-        let listens = matches!(self.state, State::Open | State::Paused)
+        let listens = matches!(self.state, State::Open | State::Paused | State::Parked)
             && self.client.session.as_ref().is_some_and(|session| session.subscriptions.contains(topic));
         if !listens {
             return Some(0);
