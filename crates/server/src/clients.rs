@@ -78,20 +78,26 @@ impl Card {
         }
     }
 
-    /// Notes how a client stands at the end of a turn.
+    /// Notes how a client stands at the end of a turn; before it gets the replies, so that whoever has got them is shown
+    /// right.
     #[inline]
-    pub fn note(&self, client: &Client, now_s: u32, held: usize, unsent: usize) {
+    pub fn note(&self, client: &Client, now_s: u32) {
         self.active.store(now_s, Relaxed);
         self.db.store(client.db, Relaxed);
         self.protocol.store(client.protocol.version() as u8, Relaxed);
         self.special.store(client.special.bits(), Relaxed);
         self.command.store(client.last_command, Relaxed);
-        self.held.store(held, Relaxed);
-        self.unsent.store(unsent, Relaxed);
         if let Some(session) = &client.session {
             self.channels.store(session.subscriptions.names(false).len() as u32, Relaxed);
             self.patterns.store(session.subscriptions.names(true).len() as u32, Relaxed);
         }
+    }
+
+    /// Notes what the client's buffers hold, and how much of it are replies that it has not taken.
+    #[inline]
+    pub fn note_buffers(&self, held: usize, unsent: usize) {
+        self.held.store(held, Relaxed);
+        self.unsent.store(unsent, Relaxed);
     }
 
     /// Notes the name that the client has given itself.

@@ -24,6 +24,7 @@ mod server;
 mod sets;
 mod strings;
 mod update;
+mod versions;
 
 pub(crate) use lookup::{Entry, find, full_name};
 use tandem_engine::Cache;
@@ -126,6 +127,7 @@ pub(crate) enum Group {
     Generic,
     PubSub,
     Server,
+    Tandem,
 }
 
 impl Group {
@@ -138,6 +140,7 @@ impl Group {
             Self::Generic => "generic",
             Self::PubSub => "pubsub",
             Self::Server => "server",
+            Self::Tandem => "tandem",
         }
     }
 }
@@ -181,7 +184,7 @@ pub(crate) struct Command {
     pub syntax: &'static str,
     /// One sentence without a full stop, as in Redis' documentation.
     pub summary: &'static str,
-    /// Version of Redis that brought it.
+    /// Version of Redis that brought it; of an own command that of Tandem.
     pub since: &'static str,
     /// Cost in the size of what it works on.
     pub complexity: &'static str,
@@ -237,6 +240,7 @@ pub(crate) const FAMILIES: &[Family] = &[
     Family { title: "Keys", commands: keys::COMMANDS },
     Family { title: "Expiry", commands: expiry::COMMANDS },
     Family { title: "Keyspace", commands: keyspace::COMMANDS },
+    Family { title: "Versions", commands: versions::COMMANDS },
     Family { title: "Publish and subscribe", commands: pubsub::COMMANDS },
     Family { title: "Server", commands: server::COMMANDS },
 ];

@@ -229,7 +229,7 @@ fn describe(context: &mut Context<'_>, cards: &[std::sync::Arc<Card>]) {
     let mut text = Vec::new();
     for card in cards {
         if card.address.client_id == context.client.id {
-            card.note(context.client, now_s, 0, 0);
+            card.note(context.client, now_s);
         }
         card.describe(now_s, &mut text);
     }

@@ -113,6 +113,7 @@ impl Connection {
             work.output = Output::default();
             return Outcome::Close;
         }
+        self.card.note(&self.client, work.now_s);
         let output = self.backlog.as_deref_mut().unwrap_or(&mut work.output);
         let pending = output.pending();
         // A connection that was paused just now has found its socket full.
@@ -144,7 +145,7 @@ impl Connection {
             return Outcome::Close;
         }
 
-        self.card.note(&self.client, work.now_s, self.accounted, left);
+        self.card.note_buffers(self.accounted, left);
 
         if !all {
             if !mem::replace(&mut self.watched, true) {
