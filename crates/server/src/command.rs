@@ -7,6 +7,7 @@ mod connection;
 pub(crate) mod docs;
 mod element_scan;
 mod expiry;
+pub(crate) mod gates;
 mod hashes;
 mod info;
 mod introspection;
@@ -240,6 +241,7 @@ pub(crate) const FAMILIES: &[Family] = &[
     Family { title: "Keys", commands: keys::COMMANDS },
     Family { title: "Expiry", commands: expiry::COMMANDS },
     Family { title: "Keyspace", commands: keyspace::COMMANDS },
+    Family { title: "Key gates", commands: gates::COMMANDS },
     Family { title: "Versions", commands: versions::COMMANDS },
     Family { title: "Publish and subscribe", commands: pubsub::COMMANDS },
     Family { title: "Server", commands: server::COMMANDS },

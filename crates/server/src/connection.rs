@@ -8,17 +8,18 @@ mod workspace;
 use std::io::{self, Read};
 use std::mem;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
+use tandem_engine::{Error, gates};
 use tandem_wire::{Protocol, RequestParser, reply};
 
 use crate::clients::Card;
-use crate::command::Context;
+use crate::command::{self, Context};
 use crate::output::Output;
 use crate::shared::{Counters, Shared};
 
-pub(crate) use client::{Client, Special};
+pub(crate) use client::{Client, Parked, Special};
 pub(crate) use workspace::{READ_AHEAD, Workspace};
 
 /// Least room for reading on with an unfinished request.
@@ -54,7 +55,7 @@ enum State {
     Open,
     /// Has more unsent replies than allowed: reads and runs nothing until the peer has taken them.
     Paused,
-    /// Its next request waits for the end of a pause: reads and runs nothing until then.
+    /// A request of it waits for something: reads and runs nothing until then.
     Parked,
     /// Answers no more requests; ends when the replies are sent.
     Finishing,
@@ -133,7 +134,9 @@ impl Connection {
 
     /// Whether the client waits for what others will say: it may be silent.
     pub fn waits(&self) -> bool {
-        self.state == State::Parked || self.client.special.contains(Special::SUBSCRIBED)
+        self.state == State::Parked
+            || self.client.session.as_ref().is_some_and(|session| session.waiting.is_some())
+            || self.client.special.contains(Special::SUBSCRIBED)
     }
 
     /// The peer has closed its side.
@@ -148,17 +151,67 @@ impl Connection {
         shared.account(mem::take(&mut self.accounted), 0);
     }
 
-    /// The pause is over: goes on with what had to wait, then with what the socket holds.
-    pub fn resume(&mut self, work: &mut Workspace, shared: &Shared, counters: &Counters) -> Outcome {
-        if self.state != State::Parked {
+    /// What the client waited for is there: goes on with what had to wait, then with what the socket holds.
+    pub fn resume(&mut self, what: Parked, work: &mut Workspace, shared: &Shared, counters: &Counters) -> Outcome {
+        if self.state != State::Parked || self.client.parked != Some(what) {
             return Outcome::Wait;
         }
         self.state = State::Open;
-        self.client.parked = false;
+        self.client.parked = None;
         match self.run_waiting(0, work, shared, counters) {
             Outcome::Wait if self.state == State::Open => Outcome::Again,
             other => other,
         }
+    }
+
+    /// Tells the client what has become of a request that waited, and goes on if that held it up.
+    pub fn on_outcome(
+        &mut self,
+        ticket: u64,
+        outcome: Result<gates::Outcome, Error>,
+        work: &mut Workspace,
+        shared: &Shared,
+        counters: &Counters,
+    ) -> Outcome {
+        let waiting = self.client.session.as_mut().and_then(|session| session.waiting.as_mut());
+        let Some(pending) = waiting.and_then(|waiting| waiting.take(ticket)) else { return Outcome::Wait };
+        let id = pending.id;
+        let mut output = self.backlog.take().unwrap_or_default();
+        let mut context =
+            Context { client: &mut self.client, output: &mut output, keys: &mut work.keys, server: shared };
+        let answered = command::gates::answer(&mut context, pending, outcome);
+        self.backlog = Some(output);
+        if answered && self.client.parked == Some(Parked::Request(id)) {
+            return self.resume(Parked::Request(id), work, shared, counters);
+        }
+        self.on_writable(work, shared, counters)
+    }
+
+    /// Answers requests that have waited too long at `now`, with `error`; returns when the next one will have.
+    pub fn end_waits(
+        &mut self,
+        now: Instant,
+        error: &Error,
+        work: &mut Workspace,
+        shared: &Shared,
+        counters: &Counters,
+    ) -> (Outcome, Option<Instant>) {
+        let mut result = Outcome::Wait;
+        while result != Outcome::Close {
+            let Some(waiting) = self.client.session.as_mut().and_then(|session| session.waiting.as_mut()) else {
+                break;
+            };
+            let Some((ticket, pending)) = waiting.take_late(now) else {
+                return (result, waiting.next_deadline());
+            };
+            shared.cache.cancel(&pending.key, waiting.owner, ticket);
+            waiting.wait(ticket, pending);
+            match self.on_outcome(ticket, Err(error.clone()), work, shared, counters) {
+                Outcome::Wait => {}
+                other => result = other,
+            }
+        }
+        (result, None)
     }
 
     /// Notes a pause before requests are run.

@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use tandem_wire::Args;
 
 use crate::command::{Command, Context, Entry, Flag, refusal};
-use crate::connection::Special;
+use crate::connection::{Parked, Special};
 
 /// Runs one request; `entry` is what the table has for its name. A panic in it ends the request with an error, not the
 /// process or the connection.
@@ -75,11 +75,15 @@ fn run_special(context: &mut Context<'_>, entry: Option<&'static Entry>, args: A
         context.client.special.insert(Special::SKIP);
     }
     run_restricted(context, entry, args);
-    if context.client.parked {
+    if context.client.parked == Some(Parked::Pause) {
         // It comes again, and is not to be answered then.
         if context.client.special.take(Special::SKIP) {
             context.client.special.insert(Special::SKIP_NEXT);
         }
+        return;
+    }
+    if context.client.parked.is_some() {
+        // The reply is still to come; whether it is wanted is looked at then.
         return;
     }
     // Still so after the request: it was not the one that wants replies again.
@@ -106,7 +110,7 @@ fn run_restricted(context: &mut Context<'_>, container: Option<&'static Entry>, 
     }
     if context.client.special.contains(Special::PAUSED) {
         if context.server.pause.holds(changes(command)) {
-            context.client.parked = true;
+            context.client.parked = Some(Parked::Pause);
             return;
         }
         if !context.server.pause.is_on() {

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
+use tandem_engine::Error;
 
 use crate::clients::Card;
-use crate::connection::{Connection, Outcome, READ_AHEAD, Workspace};
+use crate::connection::{Connection, Outcome, Parked, READ_AHEAD, Workspace};
 use crate::idle::Idle;
 use crate::mailbox::{Address, Message};
 use crate::pubsub::{Push, Topic};
@@ -28,6 +29,8 @@ const ACCEPTS: usize = 256;
 const SEND_BYTES: usize = 16 << 10;
 /// How often the cache's background work gets a step when it has nothing urgent.
 const MAINTAIN_EVERY: Duration = Duration::from_millis(50);
+/// Longer than any request waits for a key.
+const FOREVER: Duration = Duration::from_secs(24 * 3600);
 /// How often deadlines of connections are looked at, while there are any.
 const DEADLINE_STEP: Duration = Duration::from_millis(100);
 
@@ -37,8 +40,9 @@ struct Deadline {
     slot: usize,
     /// The slot may have a new owner by then.
     client_id: u64,
-    /// Bytes sent when the deadline was set: whether the peer takes anything.
-    sent: u64,
+    /// Bytes sent when the deadline was set: whether the peer takes anything. `None`: the deadline is that of a request
+    /// which waits for a key.
+    sent: Option<u64>,
 }
 
 /// An event loop with its connections.
@@ -183,7 +187,7 @@ impl EventLoop {
         let slots: Vec<usize> = self.connections.iter().map(|(slot, _)| slot).collect();
         for slot in slots {
             let counters = &self.shared.loops[self.index].counters;
-            let outcome = self.connections[slot].resume(&mut self.workspace, &self.shared, counters);
+            let outcome = self.connections[slot].resume(Parked::Pause, &mut self.workspace, &self.shared, counters);
             self.carry_out(slot, outcome);
         }
     }
@@ -279,7 +283,7 @@ impl EventLoop {
 
     fn watch(&mut self, slot: usize, after: Duration) {
         let connection = &self.connections[slot];
-        let (client_id, sent) = (connection.id(), connection.sent());
+        let (client_id, sent) = (connection.id(), Some(connection.sent()));
         self.deadlines.push(Deadline { at: Instant::now() + after, slot, client_id, sent });
     }
 
@@ -296,8 +300,13 @@ impl EventLoop {
         for deadline in due {
             let Some(connection) = self.connections.get_mut(deadline.slot) else { continue };
             if connection.id() == deadline.client_id {
-                let outcome = connection.on_deadline(deadline.sent, &self.shared);
-                self.carry_out(deadline.slot, outcome);
+                match deadline.sent {
+                    Some(sent) => {
+                        let outcome = connection.on_deadline(sent, &self.shared);
+                        self.carry_out(deadline.slot, outcome);
+                    }
+                    None => self.end_waits(deadline.slot, now, &Error::Timeout),
+                }
             }
         }
     }
@@ -354,6 +363,26 @@ impl EventLoop {
                         self.push(address, &topic, &push, &mut pushed);
                     }
                 }
+                Message::Outcome { to, ticket, outcome } => {
+                    let slot = to.slot as usize;
+                    let Some(connection) = self.connections.get_mut(slot).filter(|one| one.id() == to.client_id) else {
+                        continue;
+                    };
+                    let counters = &self.shared.loops[self.index].counters;
+                    let outcome =
+                        connection.on_outcome(ticket, Ok(outcome), &mut self.workspace, &self.shared, counters);
+                    self.carry_out(slot, outcome);
+                }
+                Message::Waits { to, until } => {
+                    let (slot, client_id) = (to.slot as usize, to.client_id);
+                    if !self
+                        .deadlines
+                        .iter()
+                        .any(|one| one.client_id == client_id && one.sent.is_none() && one.at <= until)
+                    {
+                        self.deadlines.push(Deadline { at: until, slot, client_id, sent: None });
+                    }
+                }
                 Message::Close(address) => {
                     if self.connection(address).is_some() {
                         self.close(address.slot as usize);
@@ -364,6 +393,16 @@ impl EventLoop {
         pushed.sort_unstable();
         pushed.dedup();
         pushed.into_iter().for_each(|slot| self.on_writable(slot));
+    }
+
+    /// Answers the requests of a connection that have waited too long for a key at `now`.
+    fn end_waits(&mut self, slot: usize, now: Instant, error: &Error) {
+        let counters = &self.shared.loops[self.index].counters;
+        let connection = &mut self.connections[slot];
+        let (outcome, next) = connection.end_waits(now, error, &mut self.workspace, &self.shared, counters);
+        let client_id = connection.id();
+        self.deadlines.extend(next.map(|at| Deadline { at, slot, client_id, sent: None }));
+        self.carry_out(slot, outcome);
     }
 
     /// The connection at an address, if it is still there.
@@ -422,6 +461,11 @@ impl EventLoop {
             self.resume();
             let slots: Vec<usize> = self.connections.iter().map(|(slot, _)| slot).collect();
             for slot in slots {
+                // Nobody goes on waiting for keys.
+                self.end_waits(slot, Instant::now() + FOREVER, &Error::Closed);
+                if !self.connections.contains(slot) {
+                    continue;
+                }
                 self.connections[slot].finish_soon();
                 self.on_writable(slot);
                 self.on_readable(slot);

@@ -30,6 +30,7 @@ mod pubsub;
 mod server;
 mod shared;
 mod trim;
+mod waiting;
 
 pub use command::docs::markdown as commands_markdown;
 pub use glob::matches as glob_matches;

@@ -2,9 +2,11 @@
 
 use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering::AcqRel, Ordering::Relaxed};
+use std::time::Instant;
 
 use mio::net::TcpStream;
 use parking_lot::Mutex;
+use tandem_engine::gates::Outcome;
 
 use crate::pubsub::{Push, Topic};
 
@@ -28,13 +30,17 @@ pub(crate) enum Message {
     Publish { topic: Topic, push: Push, to: Vec<Address> },
     /// A connection to close.
     Close(Address),
+    /// What has become of a request that waits for a key.
+    Outcome { to: Address, ticket: u64, outcome: Outcome },
+    /// A request of a connection waits for a key, until then.
+    Waits { to: Address, until: Instant },
 }
 
 impl Message {
     fn push_bytes(&self) -> usize {
         match self {
             Self::Publish { push, to, .. } => push.len() + to.len() * size_of::<Address>(),
-            Self::Connection(_) | Self::Close(_) => 0,
+            _ => 0,
         }
     }
 }

@@ -143,7 +143,8 @@ impl Server {
         }
         crate::event_loop::register_listener(&polls[0], &mut listener)?;
 
-        let shared = Arc::new(Shared {
+        let shared = Arc::new_cyclic(|own| Shared {
+            own: own.clone(),
             run_id: run_id(&address),
             buffer_limit: buffer_limit(&options, &cache),
             trim: Trim::default(),

@@ -2,8 +2,8 @@
 
 use std::io::Write;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
@@ -31,6 +31,8 @@ const MIN_BUFFER_BYTES: usize = 64 << 20;
 
 /// State of a server that every loop sees.
 pub(crate) struct Shared {
+    /// Itself, for those who may outlive it.
+    pub own: Weak<Self>,
     pub cache: Arc<Cache>,
     pub options: ServerOptions,
     pub address: SocketAddr,
@@ -114,6 +116,9 @@ impl Shared {
         let all = self.buffer_bytes.fetch_add(now - before, Relaxed) + (now - before);
         all <= self.buffer_limit || now <= self.buffer_limit / self.clients.load(Relaxed).max(1)
     }
+
+    /// For [`Shared::post`]: the thread is that of no loop.
+    pub const NO_LOOP: u16 = u16::MAX;
 
     /// Leaves a message for loop `target`, on the thread of loop `from`.
     pub fn post(&self, from: u16, target: u16, message: Message) {

@@ -7,6 +7,7 @@ use tandem_wire::Protocol;
 use crate::mailbox::Address;
 use crate::pubsub::Subscriptions;
 use crate::shared::Shared;
+use crate::waiting::Waiting;
 
 /// States that take the requests of a client off the fast path; all of them are tested at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -61,6 +62,15 @@ impl Special {
     }
 }
 
+/// What a request waits for that holds up its connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Parked {
+    /// The end of a pause. It has not been run.
+    Pause,
+    /// The outcome of the request of this id.
+    Request(u64),
+}
+
 /// A client, as its commands see it.
 #[derive(Debug)]
 pub(crate) struct Client {
@@ -75,8 +85,8 @@ pub(crate) struct Client {
     pub protocol: Protocol,
     /// Set by the client: the answer to the present request is the last one.
     pub closing: bool,
-    /// The present request waits for the end of a pause; it has not been run.
-    pub parked: bool,
+    /// What the present request waits for; nothing else is run until then.
+    pub parked: Option<Parked>,
     /// The reply to the present request is more than a connection may have unsent: it ends without one.
     pub cut: bool,
     /// Number of the last command in the table; none has the highest.
@@ -94,8 +104,17 @@ pub(crate) struct Session {
     pub name: Box<[u8]>,
     /// What it listens to.
     pub subscriptions: Subscriptions,
+    /// What it has to do with key gates.
+    pub waiting: Option<Waiting>,
     /// Since when it has had many pushes to take.
     pub untaken_since: Option<Instant>,
+}
+
+impl Session {
+    /// Memory held for the client beside its buffers, in bytes.
+    pub fn memory(&self) -> usize {
+        self.subscriptions.memory() + self.waiting.as_ref().map_or(0, Waiting::memory)
+    }
 }
 
 impl Client {
@@ -112,7 +131,7 @@ impl Client {
             db: 0,
             protocol: Protocol::Resp2,
             closing: false,
-            parked: false,
+            parked: None,
             cut: false,
             last_command: u16::MAX,
             special,
@@ -138,6 +157,9 @@ impl Client {
     pub fn leave(&mut self, shared: &Shared) {
         if let Some(session) = &mut self.session {
             shared.pubsub.leave(&mut session.subscriptions, self.id);
+            if let Some(waiting) = session.waiting.take() {
+                shared.cache.owner_gone(waiting.owner);
+            }
         }
     }
 

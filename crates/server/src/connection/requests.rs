@@ -4,7 +4,7 @@ use tandem_engine::{Cache, Prefetched};
 use tandem_wire::{Args, Limits, Progress, ProtocolError, RequestParser};
 
 use crate::command::{self, Command, Context, Entry};
-use crate::connection::Special;
+use crate::connection::{Parked, Special};
 use crate::dispatch;
 
 /// Requests that are looked at before the first of them is run.
@@ -19,7 +19,7 @@ pub(crate) enum Stop {
     Incomplete(usize),
     /// The replies exceed the pause limit: they should be sent before more requests are run.
     Full,
-    /// The next request waits for the end of a pause.
+    /// A request waits for something.
     Parked,
     /// The connection ends: the client asked for it, cannot be understood, or asks for too much at once.
     Closing,
@@ -103,7 +103,11 @@ impl Requests {
                 let args = self.parsers[number].args(&bytes[one.start..]);
                 if !args.is_empty() {
                     dispatch::run_guarded(context, one.entry, args);
-                    if context.client.parked {
+                    if let Some(parked) = context.client.parked {
+                        if parked != Parked::Pause {
+                            ran.commands += 1;
+                            ran.consumed = one.end;
+                        }
                         ran.stop = Stop::Parked;
                         self.parsers.iter_mut().for_each(RequestParser::reset);
                         return ran;

@@ -188,7 +188,7 @@ impl Connection {
     fn account(&mut self, shared: &Shared) -> bool {
         let held = self.input.capacity()
             + self.backlog.as_ref().map_or(0, |backlog| backlog.memory())
-            + self.client.session.as_ref().map_or(0, |session| session.subscriptions.memory());
+            + self.client.session.as_ref().map_or(0, |session| session.memory());
         held == self.accounted || shared.account(mem::replace(&mut self.accounted, held), held)
     }
 
