@@ -88,6 +88,11 @@ export const collectionCommand: fc.Arbitrary<Request> = fc.oneof(
   { weight: 3, arbitrary: command("SRANDMEMBER", key, allOrWrong) },
   { weight: 4, arbitrary: command("SSCAN", key, cursor, step, scanOptions) },
   { weight: 3, arbitrary: command("TYPE", key) },
+  { weight: 8, arbitrary: command("OBJECT", fc.constantFrom("ENCODING", "encoding"), key) },
+  {
+    weight: 1,
+    arbitrary: command("OBJECT", fc.constantFrom<Request>(["HELP"], ["FREQ", "never there"], ["NOSUCH", "a"])),
+  },
   { weight: 2, arbitrary: command("DEL", key) },
   { weight: 2, arbitrary: command("SET", key, value) },
   { weight: 2, arbitrary: command("GET", key) },

@@ -399,6 +399,14 @@ impl Record {
         self.has_field(field::IDLE).then(|| self.idle().ttl_ms())
     }
 
+    /// Milliseconds since the last use, where there is an idle ttl.
+    pub(crate) fn idle_ms(self, now_ms: impl FnOnce() -> u64) -> Option<u64> {
+        self.has_field(field::IDLE).then(|| {
+            let now_ms = now_ms();
+            (now_ms + self.idle().ttl_ms()).saturating_sub(self.idle().deadline(now_ms))
+        })
+    }
+
     /// Whether the record can expire at all.
     #[inline(always)]
     pub(crate) fn can_expire(self) -> bool {

@@ -340,3 +340,30 @@ fn random_elements_are_about_as_likely_as_each_other() {
         assert!(*counts.values().max().unwrap() < 250, "{members}: {:?}", counts.values().max());
     }
 }
+
+#[test]
+fn a_field_costs_about_the_same_in_a_small_and_in_a_large_hash() {
+    let (cache, _) = cache(64 << 20, PolicyKind::Default);
+    let mut small = 0.0f64;
+    for fields in [10u32, 100, 10_000] {
+        for number in 0..fields {
+            put(&cache, &fields.to_le_bytes(), &number.to_le_bytes(), b"a value").unwrap();
+        }
+        // The best of several rounds: what else the machine does only ever adds.
+        let best = (0..20)
+            .map(|round| {
+                let start = std::time::Instant::now();
+                for number in 0..500u32 {
+                    let name = (number % fields).to_le_bytes();
+                    put(&cache, &fields.to_le_bytes(), &name, &[round; 7]).unwrap();
+                }
+                start.elapsed().as_nanos() as f64 / 500.0
+            })
+            .fold(f64::MAX, f64::min);
+        if fields == 10 {
+            small = best;
+        }
+        println!("{fields} fields: {best:.0} ns, {:.1} times as much as with 10", best / small);
+        assert!(best < 20.0 * small, "{fields} fields: {best} ns against {small}");
+    }
+}

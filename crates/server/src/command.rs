@@ -16,6 +16,7 @@ mod keyspace;
 mod lcs;
 mod lookup;
 mod numbers;
+mod object;
 mod parse;
 mod pubsub;
 mod random_members;
@@ -239,6 +240,7 @@ pub(crate) const FAMILIES: &[Family] = &[
     Family { title: "Hashes", commands: hashes::COMMANDS },
     Family { title: "Sets", commands: sets::COMMANDS },
     Family { title: "Keys", commands: keys::COMMANDS },
+    Family { title: "Entries, looked at from outside", commands: object::COMMANDS },
     Family { title: "Expiry", commands: expiry::COMMANDS },
     Family { title: "Keyspace", commands: keyspace::COMMANDS },
     Family { title: "Key gates", commands: gates::COMMANDS },

@@ -57,6 +57,40 @@ fn sets() {
 }
 
 #[test]
+fn encodings_are_those_of_redis_and_stay() {
+    let running = start();
+    let mut client = running.connect();
+    client.expect(&[
+        ("HSET h a 1", ":1\r\n"),
+        ("OBJECT ENCODING h", "$8\r\nlistpack\r\n"),
+        (&format!("HSET h a {}", "v".repeat(65)), ":0\r\n"),
+        ("HSET h a 1", ":0\r\n"),
+        ("OBJECT ENCODING h", "$9\r\nhashtable\r\n"),
+        ("SADD s 1", ":1\r\n"),
+        ("OBJECT ENCODING s", "$6\r\nintset\r\n"),
+        ("OBJECT REFCOUNT s", ":1\r\n"),
+        ("OBJECT FREQ missing", "$-1\r\n"),
+        ("SET k v", "+OK\r\n"),
+        ("OBJECT FREQ k", ":0\r\n"),
+        ("GET k", "$1\r\nv\r\n"),
+        ("OBJECT FREQ k", ":1\r\n"),
+    ]);
+    let error = client.ask("OBJECT IDLETIME k");
+    assert!(error.starts_with("-ERR An LFU maxmemory policy is selected, idle time not tracked."), "{error}");
+    let mut words: Vec<String> = (0..512).map(|number| number.to_string()).collect();
+    client.expect(&[
+        (&format!("SADD many {}", words.join(" ")), ":512\r\n"),
+        ("OBJECT ENCODING many", "$6\r\nintset\r\n"),
+    ]);
+    words.truncate(500);
+    client.expect(&[
+        ("SADD many 512", ":1\r\n"),
+        (&format!("SREM many {}", words.join(" ")), ":500\r\n"),
+        ("OBJECT ENCODING many", "$9\r\nhashtable\r\n"),
+    ]);
+}
+
+#[test]
 fn every_command_knows_whose_key_it_is() {
     let running = start();
     let mut client = running.connect();

@@ -16,10 +16,8 @@ pub struct EntryInfo {
     pub uses: u32,
     /// Bytes of the record and of what lies outside the log.
     pub bytes: u64,
-    /// Idle ttl in milliseconds, if the entry has one.
-    pub idle_ttl_ms: Option<u64>,
-    /// Absolute expiry in milliseconds since the Unix epoch, an idle ttl's included.
-    pub expires_at: Option<u64>,
+    /// Milliseconds since the last use, which only entries with an idle ttl remember.
+    pub idle_ms: Option<u64>,
 }
 
 impl Cache {
@@ -111,8 +109,7 @@ impl Cache {
                 kind: record.kind(),
                 uses: record.uses(),
                 bytes: u64::from(shard.log.bytes_of(record)) + record.large_charge(),
-                idle_ttl_ms: record.idle_ttl_ms(),
-                expires_at: record.can_expire().then(|| record.deadline(self.shared.now_ms())).flatten(),
+                idle_ms: record.idle_ms(|| self.shared.now_ms()),
             }
         });
         drop(shard);

@@ -10,7 +10,7 @@ use crate::value::Kind;
 
 /// Redis turns a hash into a hash table above this length of a field or value, and above so many fields.
 const LISTPACK_BYTES: usize = 64;
-const LISTPACK_FIELDS: u64 = 128;
+const LISTPACK_FIELDS: u64 = 512;
 /// The same for the members of a set of integers.
 const INTSET_MEMBERS: u64 = 512;
 
