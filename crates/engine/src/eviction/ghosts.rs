@@ -8,8 +8,8 @@ const BUCKET_BYTES: usize = size_of::<[u32; SLOTS]>();
 /// The unit of time: what was evicted, in parts of what the cache holds. After as much as the cache holds went, so much
 /// time has passed, however large the cache and its entries are.
 pub(crate) const CACHEFUL: u64 = 1 << 32;
-/// How far back a ghost counts.
-const WINDOW: u64 = CACHEFUL / 10 * 9;
+/// The furthest back that a ghost may count.
+pub(crate) const MAX_WINDOW: u64 = CACHEFUL / 8 * 9;
 /// Stamps are 16 bits of this: they wrap after 64 cachefuls, when few of their slots are left.
 const TICK: u64 = CACHEFUL / 1024;
 /// Evictions that pay for one more page of a table. Its bytes are taken from the entries, so a page must cost a small
@@ -80,7 +80,7 @@ pub(crate) struct Ghosts {
     evictions: u32,
 }
 
-/// Buckets for the window at a load of three quarters.
+/// Buckets for nine tenths of a cacheful at a load of three quarters, and for the largest window at one of 94 %.
 fn buckets_for(entries: u64) -> usize {
     (entries as usize * 6 / 5).div_ceil(SLOTS).max(1)
 }
@@ -145,7 +145,7 @@ impl Ghosts {
     /// Sees to a table of the right size, in steps that each cost a page at most.
     fn fit_table(&mut self, entries: u64) {
         if let Some((older, since)) = &mut self.older
-            && self.clock - *since > WINDOW
+            && self.clock - *since > MAX_WINDOW
             && older.free_some()
         {
             self.older = None;
@@ -165,9 +165,10 @@ impl Ghosts {
         }
     }
 
-    /// Forgets the key; says how long ago it was remembered, in parts of a [`CACHEFUL`] and give or take
-    /// a thousandth.
-    pub(crate) fn take(&mut self, hash: u64) -> Option<u64> {
+    /// Forgets the key if it was remembered less than `window` ago, which is at most [`MAX_WINDOW`]; says how long
+    /// ago, in parts of a [`CACHEFUL`] and give or take a thousandth.
+    pub(crate) fn take(&mut self, hash: u64, window: u64) -> Option<u64> {
+        debug_assert!(window <= MAX_WINDOW, "tables are dropped after the largest window");
         let wanted = fingerprint(hash);
         let tables = self.table.iter().chain(self.older.iter().map(|(older, _)| older));
         for bucket in tables.filter_map(|table| table.bucket(hash)) {
@@ -175,7 +176,7 @@ impl Ghosts {
             let bucket = unsafe { &mut *bucket };
             for slot in bucket {
                 let age = self.age(*slot);
-                if *slot & 0xffff_0000 == wanted && age < WINDOW {
+                if *slot & 0xffff_0000 == wanted && age < window {
                     *slot = 0;
                     return Some(age);
                 }
@@ -200,6 +201,8 @@ impl Ghosts {
 mod tests {
     use super::*;
 
+    const WINDOW: u64 = CACHEFUL / 10 * 9;
+
     fn mix(key: u64) -> u64 {
         (key + 1)
             .wrapping_mul(0x9e37_79b9_7f4a_7c15)
@@ -215,7 +218,7 @@ mod tests {
     }
 
     fn found(ghosts: &mut Ghosts, keys: std::ops::Range<u64>) -> f64 {
-        keys.filter(|&key| ghosts.take(mix(key)).is_some()).count() as f64
+        keys.filter(|&key| ghosts.take(mix(key), WINDOW).is_some()).count() as f64
     }
 
     #[test]
@@ -238,18 +241,18 @@ mod tests {
         let mut ghosts = Ghosts::new();
         ghosts.insert(mix(1), CACHEFUL / 100, 10);
         ghosts.insert(mix(2), CACHEFUL / 4, 10);
-        let age = ghosts.take(mix(1)).unwrap();
+        let age = ghosts.take(mix(1), WINDOW).unwrap();
         assert!(age.abs_diff(CACHEFUL / 4) <= TICK, "{age}");
         ghosts.insert(mix(3), CACHEFUL, 10);
-        assert_eq!(ghosts.take(mix(2)), None, "older than the window");
+        assert_eq!(ghosts.take(mix(2), WINDOW), None, "older than the window");
     }
 
     #[test]
     fn is_taken_once() {
         let mut ghosts = Ghosts::new();
         ghosts.insert(mix(1), 1, 10);
-        assert_eq!(ghosts.take(mix(1)), Some(0));
-        assert_eq!(ghosts.take(mix(1)), None);
+        assert_eq!(ghosts.take(mix(1), WINDOW), Some(0));
+        assert_eq!(ghosts.take(mix(1), WINDOW), None);
     }
 
     #[test]

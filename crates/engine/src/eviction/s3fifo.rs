@@ -14,7 +14,7 @@
 //!
 //! All of it happens on a miss. Yang et al., "FIFO queues are all you need for cache eviction", SOSP 2023.
 
-use super::ghosts::{CACHEFUL, Ghosts};
+use super::ghosts::{CACHEFUL, Ghosts, MAX_WINDOW};
 use super::{Eviction, GhostTable, Verdict};
 use crate::log::{Bound, Log};
 use crate::record::MAX_USES;
@@ -35,6 +35,12 @@ const SHARE_PER_REGRET: f64 = 0.03;
 const ENTRIES_PER_UNUSED: f64 = 0.01;
 /// Entries it gains for a record that leaves it used: one used in eleven keeps the size.
 const ENTRIES_PER_USED: f64 = 0.1;
+/// How far back a ghost counts: less than a cacheful, so that a loop over twice what fits finds none and leaves main
+/// alone.
+const WINDOW: u64 = CACHEFUL / 10 * 9;
+/// How far back it counts by cost. A few large records are much of a cacheful, and a key behind them would lose its
+/// proof. The price, where costs are equal: a loop over twice what fits hits 31 % instead of 50.
+const WINDOW_BY_COST: u64 = MAX_WINDOW;
 /// Of so many unproven records one is let into main.
 const TRUSTED_ONE_IN: u32 = 128;
 /// Records that may be kept in a row before one is evicted whatever its uses: the bound on the work of one write.
@@ -199,7 +205,11 @@ impl Eviction for S3Fifo {
             let share = log.queues[SMALL].entries as f64 / entries.max(1) as f64;
             return if share >= self.small_share { MAIN } else { SMALL };
         }
-        let Some(age) = self.ghosts.take(hash) else { return SMALL };
+        let window = match self.bound {
+            Bound::Cost => WINDOW_BY_COST,
+            Bound::Entries | Bound::Bytes => WINDOW,
+        };
+        let Some(age) = self.ghosts.take(hash, window) else { return SMALL };
         if age as f64 / (CACHEFUL as f64) < MAX_SMALL_SHARE - self.small_share {
             self.move_small_share(SHARE_PER_REGRET);
             SMALL
