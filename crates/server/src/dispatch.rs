@@ -10,6 +10,9 @@ use tandem_wire::Args;
 use crate::command::{Command, Context, Entry, Flag, refusal};
 use crate::connection::{Parked, Special};
 
+/// What a client is told whose request met a defect of the server.
+pub(crate) const PANICKED: &str = "ERR internal error: this request failed, others are not affected";
+
 /// Runs one request; `entry` is what the table has for its name. A panic in it ends the request with an error, not the
 /// process or the connection.
 #[inline]
@@ -24,7 +27,7 @@ pub(crate) fn run_guarded(context: &mut Context<'_>, entry: Option<&'static Entr
     };
     if catch_unwind(AssertUnwindSafe(run)).is_err() {
         context.output.rewind(mark);
-        context.error("ERR internal error: this request failed, others are not affected");
+        context.error(PANICKED);
     }
 }
 

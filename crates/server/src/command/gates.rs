@@ -3,6 +3,7 @@
 //! A request that cannot be decided at once holds up nobody but, in RESP2, its own connection. In RESP3 it is answered
 //! `QUEUED id`, and its outcome comes as the push `gate id outcome`. Tokens and versions are strings of digits.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use tandem_engine::gates::{Acquired, CarriedValue, GateKind, Outcome};
@@ -12,6 +13,7 @@ use tandem_wire::{Args, Protocol, reply};
 
 use super::{Category, Command, Context, Flag, Group, Keys, refusal, strings};
 use crate::connection::{Parked, Special};
+use crate::dispatch::PANICKED;
 use crate::mailbox::Message;
 use crate::waiting::{Ask, Pending, Waiting};
 
@@ -312,14 +314,29 @@ fn carried(context: &mut Context<'_>, value: &CarriedValue) {
     }
 }
 
-/// Writes what has become of a request that waited. False: it goes on waiting.
+/// Writes what has become of a request that waited. False: it goes on waiting. A panic ends the request with an error.
 pub(crate) fn answer(context: &mut Context<'_>, pending: Pending, outcome: Result<Outcome, Error>) -> bool {
-    let mark = context.output.mark();
-    if context.client.protocol == Protocol::Resp3 && context.client.parked != Some(Parked::Request(pending.id)) {
+    let (mark, id) = (context.output.mark(), pending.id);
+    catch_unwind(AssertUnwindSafe(|| tell(context, pending, outcome))).unwrap_or_else(|_| {
+        context.output.rewind(mark);
+        announce(context, id);
+        context.error(PANICKED);
+        true
+    })
+}
+
+/// What stands in front of an outcome that is a push.
+fn announce(context: &mut Context<'_>, id: u64) {
+    if context.client.protocol == Protocol::Resp3 && context.client.parked != Some(Parked::Request(id)) {
         reply::push(context.output.bytes(), 3);
         reply::bulk(context.output.bytes(), b"gate");
-        reply::integer(context.output.bytes(), pending.id as i64);
+        reply::integer(context.output.bytes(), id as i64);
     }
+}
+
+fn tell(context: &mut Context<'_>, pending: Pending, outcome: Result<Outcome, Error>) -> bool {
+    let mark = context.output.mark();
+    announce(context, pending.id);
     let again = match outcome {
         Ok(Outcome::Granted { token }) => granted(context, &pending, token),
         Ok(Outcome::Value(Some(value))) => {
