@@ -4,6 +4,12 @@
 //! same ones. A key of database n is stored behind a prefix that names n. A key of database 0 that happens to begin
 //! with that prefix is stored behind one that names 0: no two keys ever meet, and database 0 pays one comparison.
 
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+use tandem_engine::Cache;
+
 /// Number of databases.
 pub(crate) const DATABASES: u8 = 16;
 
@@ -48,6 +54,20 @@ pub(crate) fn split(stored: &[u8]) -> (u8, &[u8]) {
         Some([db, key @ ..]) => (*db, key),
         _ => (0, stored),
     }
+}
+
+/// Whether a database other than 0 of `cache` was ever selected, here or by another server of the process. Until then
+/// they need not be told apart.
+pub(crate) fn numbered(cache: &Arc<Cache>) -> Arc<AtomicBool> {
+    static CACHES: Mutex<Vec<(Weak<Cache>, Arc<AtomicBool>)>> = Mutex::new(Vec::new());
+    let mut caches = CACHES.lock();
+    caches.retain(|(known, _)| known.strong_count() > 0);
+    if let Some((_, numbered)) = caches.iter().find(|(known, _)| Weak::as_ptr(known) == Arc::as_ptr(cache)) {
+        return Arc::clone(numbered);
+    }
+    let numbered = Arc::default();
+    caches.push((Arc::downgrade(cache), Arc::clone(&numbered)));
+    numbered
 }
 
 #[cfg(test)]

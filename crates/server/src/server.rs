@@ -143,6 +143,7 @@ impl Server {
         }
         crate::event_loop::register_listener(&polls[0], &mut listener)?;
 
+        let numbered = crate::database::numbered(&cache);
         let shared = Arc::new_cyclic(|own| Shared {
             own: own.clone(),
             run_id: run_id(&address),
@@ -162,7 +163,7 @@ impl Server {
             buffer_bytes: AtomicUsize::new(0),
             pause: Pause::default(),
             pubsub: PubSub::default(),
-            numbered: AtomicBool::new(false),
+            numbered,
             census: Mutex::default(),
             stop_by: Mutex::new(None),
             stopping: AtomicBool::new(false),

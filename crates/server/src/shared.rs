@@ -60,8 +60,8 @@ pub(crate) struct Shared {
     pub pause: Pause,
     /// Who listens to what.
     pub pubsub: PubSub,
-    /// Whether a database other than 0 was ever selected. Until then it need not be told apart from the others.
-    pub numbered: AtomicBool,
+    /// Whether a database other than 0 was ever selected; see [`numbered`](crate::database::numbered).
+    pub numbered: Arc<AtomicBool>,
     /// The last count of the keys of each database.
     pub census: Mutex<Option<Census>>,
     /// Set once, when the server stops: when to give up on peers that do not take their replies.

@@ -1,8 +1,11 @@
 //! Keys, expiry and the whole keyspace, byte for byte.
 
 mod support;
+
+use std::sync::Arc;
+
 use support::{Client, START_MS, encode, start, start_with};
-use tandem_server::ClientLimits;
+use tandem_server::{ClientLimits, Server, ServerOptions};
 
 #[test]
 fn delete_and_exist() {
@@ -252,6 +255,26 @@ fn info_counts_the_keys_of_each_database() {
     assert_eq!(keyspace(&mut client), "db0:keys=2 db3:keys=3 db15:keys=1");
     client.expect(&[("FLUSHDB", "+OK\r\n")]);
     assert_eq!(keyspace(&mut client), "db0:keys=2 db3:keys=3");
+}
+
+#[test]
+fn a_second_server_of_a_cache_keeps_its_databases_apart() {
+    let running = start();
+    let before =
+        Server::start(Arc::clone(&running.cache), ServerOptions { port: 0, ..ServerOptions::default() }).unwrap();
+    running.connect().expect(&[("SET k 0", "+OK\r\n"), ("SELECT 3", "+OK\r\n"), ("SET k 3", "+OK\r\n")]);
+    let after =
+        Server::start(Arc::clone(&running.cache), ServerOptions { port: 0, ..ServerOptions::default() }).unwrap();
+    for server in [&before, &after] {
+        let mut client = Client::connect(server);
+        client.expect(&[
+            ("SET k 0", "+OK\r\n"),
+            ("DBSIZE", ":1\r\n"),
+            ("FLUSHDB", "+OK\r\n"),
+            ("SELECT 3", "+OK\r\n"),
+            ("GET k", "$1\r\n3\r\n"),
+        ]);
+    }
 }
 
 #[test]

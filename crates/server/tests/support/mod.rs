@@ -40,10 +40,7 @@ pub fn start_server(options: ServerOptions) -> Running {
 
 impl Running {
     pub fn connect(&self) -> Client {
-        let stream = TcpStream::connect(self.server.local_addr()).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        stream.set_nodelay(true).unwrap();
-        Client { stream }
+        Client::connect(&self.server)
     }
 }
 
@@ -70,6 +67,13 @@ pub fn encode_parts(parts: &[&[u8]]) -> Vec<u8> {
 }
 
 impl Client {
+    pub fn connect(server: &Server) -> Self {
+        let stream = TcpStream::connect(server.local_addr()).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self { stream }
+    }
+
     /// Sends a request and returns its whole reply: all that comes before the reply to an ECHO sent behind it.
     pub fn ask(&mut self, words: &str) -> String {
         String::from_utf8_lossy(&self.ask_bytes(&encode(words))).into_owned()
