@@ -34,6 +34,12 @@ fn twenty_caches_leave_nothing_behind() {
         }
         // The others are dropped as they are.
     }
+    let cleared = open();
+    fill(&cleared);
+    cleared.clear();
+    while cleared.maintain() {}
+    assert!(cleared.stats().bytes < 2 << 20, "{} bytes after clear", cleared.stats().bytes);
+    assert!(resident_bytes() < before + (4 << 20), "cleared, but still in memory");
     let grown = resident_bytes().saturating_sub(before);
     assert!(grown < 6 << 20, "{grown} bytes more than after the first cache");
 }

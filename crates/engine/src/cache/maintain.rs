@@ -14,7 +14,7 @@ const SHRINK_STEPS: u32 = 128;
 
 impl Cache {
     /// One small step (tens of microseconds) of background work: expiry, freeing after [`Cache::clear`], shrinking,
-    /// deadlines of key gates.
+    /// giving back to the system what many entries left free, deadlines of key gates.
     /// Returns true while there is more to do at once; a caretaker calls it every 50 ms or so.
     pub fn maintain(&self) -> bool {
         if self.tick_gates() || self.shared.large.bury_some() {
@@ -32,7 +32,7 @@ impl Cache {
             }
             self.next_shard.store(number + 1, Ordering::Relaxed);
         }
-        self.shrink_some()
+        self.shrink_some() || self.shared.segments.shed_surplus(SHED_A_STEP)
     }
 
     /// Sets a new bound. Returns true when it holds already; else call [`Cache::maintain`] until it does.

@@ -226,6 +226,15 @@ impl Segments {
         before > 0
     }
 
+    /// Gives up to `count` free segments back to the system where many more are free than writes will soon need: beyond
+    /// the reserve and a quarter of what is in use. False if there are none.
+    pub(crate) fn shed_surplus(&self, count: usize) -> bool {
+        let free = self.free_bytes();
+        let in_use = self.budget.used().saturating_sub(free);
+        let surplus = free.saturating_sub(self.reserve_bytes + in_use / 4) / u64::from(self.segment_bytes);
+        surplus > 0 && self.shed_some(count.min(surplus as usize))
+    }
+
     fn decommit_one(&self, state: &mut State) -> bool {
         let Some(segment) = state.free.pop() else { return false };
         self.free_count.store(state.free.len() as u64, Ordering::Relaxed);
