@@ -66,8 +66,9 @@ impl Shard {
         });
         // Until the answer is stored the shard is whole, whatever becomes of the change.
         self.lent = true;
-        let answer = change(&mut editor)?;
+        let answer = change(&mut editor);
         self.lent = false;
+        let answer = answer?;
         let record = current.map(|(_, record)| record);
         let stored = match editor.finish(buffer) {
             Outcome::Unchanged => {
