@@ -115,6 +115,21 @@ impl State {
         self.changes.clear();
         self.bytes = 0;
     }
+
+    fn push(&mut self, change: Change) -> VecDeque<Change> {
+        let mut lost = VecDeque::new();
+        let Some(limits) = self.limits else { return lost };
+        if self.changes.len() >= limits.changes || !self.has_room(&change, limits) {
+            lost = std::mem::take(&mut self.changes);
+            self.bytes = 0;
+            self.add(Change::bare(ChangeKind::Gap, change.version));
+            if !self.has_room(&change, limits) {
+                return lost;
+            }
+        }
+        self.add(change);
+        lost
+    }
 }
 
 impl Ring {
@@ -133,18 +148,17 @@ impl Ring {
     /// for a change that is too large by itself. What was replaced comes back, to be dropped outside of every lock.
     #[must_use]
     pub(crate) fn push(&self, change: Change) -> VecDeque<Change> {
+        self.0.state.lock().push(change)
+    }
+
+    /// Adds the changes of one transaction, with no other change in between.
+    #[must_use]
+    pub(crate) fn push_unit(&self, changes: Vec<Change>) -> VecDeque<Change> {
         let mut lost = VecDeque::new();
-        let state = &mut *self.0.state.lock();
-        let Some(limits) = state.limits else { return lost };
-        if state.changes.len() >= limits.changes || !state.has_room(&change, limits) {
-            lost = std::mem::take(&mut state.changes);
-            state.bytes = 0;
-            state.add(Change::bare(ChangeKind::Gap, change.version));
-            if !state.has_room(&change, limits) {
-                return lost;
-            }
+        if !changes.is_empty() {
+            let mut state = self.0.state.lock();
+            changes.into_iter().for_each(|change| lost.append(&mut state.push(change)));
         }
-        state.add(change);
         lost
     }
 

@@ -30,8 +30,11 @@ mod shard;
 mod stats;
 mod sync;
 mod value;
+mod watch;
 
-pub use cache::{Cache, EntryInfo, Fill, Filled, Lease, LeaseMode, Prefetched, ScanEntry, Stable};
+pub use cache::{
+    Cache, Commits, EntryInfo, Fill, Filled, Held, Lease, LeaseMode, Prefetched, ScanEntry, Scope, Stable,
+};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use collection::{Editor, Element, Elements, Growth, Put};
 pub use error::{Error, Result};
@@ -39,6 +42,7 @@ pub use events::{Change, ChangeKind, ChangeLimits, ChangeStream, OldValue};
 pub use options::{Compression, Options, PolicyKind};
 pub use stats::Stats;
 pub use value::{Condition, Expiry, Found, Kind, LargeValue, NewValue, ReadMode, Transform, WriteOptions, Written};
+pub use watch::WatchFlag;
 
 /// Longest key in bytes.
 pub const MAX_KEY_BYTES: usize = 65_535;

@@ -201,6 +201,11 @@ impl Record {
         self.first() & flag != 0
     }
 
+    /// All flags.
+    pub(crate) fn flags(self) -> u8 {
+        self.first() & 0xf0
+    }
+
     #[inline(always)]
     pub(crate) fn kind(self) -> Kind {
         kind_of(self.first())

@@ -116,8 +116,12 @@ impl Cache {
     }
 
     /// Empties the cache in constant time per shard; counts are right at once, memory returns in small steps
-    /// ([`Cache::maintain`] and writes). Pre-empts.
+    /// ([`Cache::maintain`] and writes). Pre-empts. A transaction that does it cannot be undone any more.
+    ///
+    /// # Panics
+    /// Inside a transaction that does not hold the whole cache.
     pub fn clear(&self) {
+        self.make_final();
         for number in 0..self.shards.len() {
             let mut effects = Effects::default();
             let mut shard = self.lock_number(number);

@@ -3,15 +3,16 @@
 mod collections;
 mod counters;
 mod gated;
+mod guard;
 mod keyspace;
 mod maintain;
 mod modify;
 mod optimistic;
 mod read;
 mod scratch;
+mod transaction;
 mod write;
 
-use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
@@ -22,13 +23,14 @@ use crate::log::Bound;
 use crate::memory::{Budget, LargeSpace, Pages, Segments};
 use crate::options::{Options, PolicyKind};
 use crate::shard::{Effects, GateEffects, Load, Shard, Shared, View};
-use crate::sync::{Mutex, MutexGuard, lock, try_lock};
+use crate::sync::Mutex;
 use crate::value::NewValue;
 
 pub use collections::EntryInfo;
 pub use gated::{Fill, Filled, Lease, LeaseMode, Stable};
 pub use keyspace::ScanEntry;
 pub use read::Prefetched;
+pub use transaction::{Commits, Held, Scope};
 
 /// A byte-bounded cache shared by threads. `&self` everywhere; keep it in an `Arc`.
 ///
@@ -49,53 +51,12 @@ pub struct Cache {
     fixed_bytes: u64,
     /// Where `maintain` goes on.
     next_shard: AtomicUsize,
+    commits: transaction::CommitCounters,
 }
 
 /// A shard on its own cache lines.
 #[repr(align(128))]
 struct Padded(Mutex<Shard>);
-
-/// A locked shard. A panic while it is held empties the shard before the lock is released.
-pub(crate) struct Guard<'a> {
-    shard: MutexGuard<'a, Shard>,
-    /// The thread was unwinding already when it took the lock, so that panic says nothing about this shard.
-    unwinding: bool,
-}
-
-impl<'a> Guard<'a> {
-    #[inline(always)]
-    fn new(shard: MutexGuard<'a, Shard>) -> Self {
-        Self { shard, unwinding: std::thread::panicking() }
-    }
-}
-
-impl Deref for Guard<'_> {
-    type Target = Shard;
-    #[inline(always)]
-    fn deref(&self) -> &Shard {
-        &self.shard
-    }
-}
-
-impl DerefMut for Guard<'_> {
-    #[inline(always)]
-    fn deref_mut(&mut self) -> &mut Shard {
-        &mut self.shard
-    }
-}
-
-impl Drop for Guard<'_> {
-    #[inline(always)]
-    fn drop(&mut self) {
-        if std::thread::panicking() && !self.unwinding {
-            // The lock cannot be released first; waking takes no lock of the engine.
-            if let Some(gates) = self.shard.reset().gates {
-                deliver(*gates, None);
-            }
-        }
-        self.shard.end_write();
-    }
-}
 
 /// Default number of shards: one per 16 MiB up to 64; a single one where the order of eviction is to be exact.
 fn default_shards(options: &Options) -> usize {
@@ -155,16 +116,17 @@ impl Cache {
             ring: crate::events::Ring::default(),
             gates: AtomicU64::new(0),
             gate_bytes: AtomicU64::new(0),
+            journal_bytes: AtomicU64::new(0),
             started: Instant::now(),
             entries: AtomicU64::new(0),
             cost: AtomicU64::new(0),
             loads: std::iter::repeat_with(Load::default).take(shards).collect(),
             options,
         });
-        let shards = (0..shards)
+        let mut shards = (0..shards)
             .map(|number| Ok(Padded(Mutex::new(Shard::new(Arc::clone(&shared), number)?))))
             .collect::<Result<Box<[Padded]>>>()?;
-        let views = shards.iter().map(|shard| lock(&shard.0).view()).collect();
+        let views = shards.iter_mut().map(|shard| shard.0.get_mut().view()).collect();
         Ok(Self {
             views,
             reads: counters::ReadCounters::default(),
@@ -175,6 +137,7 @@ impl Cache {
             closed: AtomicBool::new(false),
             fixed_bytes,
             next_shard: AtomicUsize::new(0),
+            commits: transaction::CommitCounters::default(),
         })
     }
 
@@ -213,22 +176,6 @@ impl Cache {
         if self.shards.len() == 1 { 0 } else { (hash >> self.shard_shift) as usize }
     }
 
-    #[inline(always)]
-    fn lock(&self, hash: u64) -> Guard<'_> {
-        self.lock_number(self.shard_number(hash))
-    }
-
-    /// The lock, if nobody holds it.
-    #[inline(always)]
-    fn try_lock(&self, hash: u64) -> Option<Guard<'_>> {
-        try_lock(&self.shards[self.shard_number(hash)].0).map(Guard::new)
-    }
-
-    #[inline(always)]
-    fn lock_number(&self, number: usize) -> Guard<'_> {
-        Guard::new(lock(&self.shards[number].0))
-    }
-
     /// Does what had to wait for the end of the critical section.
     #[inline(always)]
     fn settle(&self, effects: Effects) {
@@ -253,7 +200,10 @@ impl Cache {
         let give = |number: usize| {
             let spared = spared.filter(|&(hash, _)| self.shard_number(hash) == number);
             let mut effects = Effects::default();
-            let gave = self.lock_number(number).give(bound, spared, steps, &mut effects);
+            // Inside a transaction another thread's shard is left alone while it is locked.
+            let gave = self
+                .lock_unless_outside(number)
+                .is_some_and(|mut shard| shard.give(bound, spared, steps, &mut effects));
             self.settle(effects);
             gave
         };

@@ -23,6 +23,7 @@ impl Shard {
         while self.old_indexes.len() >= MAX_OLD_INDEXES {
             self.bury_some(effects);
         }
+        self.mark_watched_entries();
         self.renew_index()?;
         if self.shared.options.max_cost.is_some() {
             self.shared.cost.fetch_sub(self.cost(), Ordering::Relaxed);
@@ -94,6 +95,11 @@ impl Shard {
         self.counters.resets += 1;
         let mut effects = Effects::default();
         self.release_reserved();
+        if let Some(journal) = &mut self.journal {
+            // None of it is there any more, and none of it comes back.
+            journal.forget();
+        }
+        self.watches.mark_all();
         if !std::mem::take(&mut self.lent) {
             self.disown_large_values();
         }

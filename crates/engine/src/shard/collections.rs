@@ -46,6 +46,10 @@ impl Shard {
         }
         self.begin_write();
         buffer.clear();
+        // A table changes where it is, before it is known whether anything comes of it.
+        if let Some((_, record)) = current.filter(|(_, record)| record.has_flag(flag::LARGE)) {
+            self.note_before(target.key, Some(record));
+        }
         let table = current.and_then(|(_, record)| record.table());
         if let Some((_, record)) = current
             && table.is_none()

@@ -77,8 +77,11 @@ impl Shard {
     }
 
     #[cold]
-    fn overtake_gate(&mut self, key: &[u8], change: Overtaking, effects: &mut Effects) {
+    pub(super) fn overtake_gate(&mut self, key: &[u8], change: Overtaking, effects: &mut Effects) {
         if self.gates.contains(key) && !self.filling {
+            if let Some(journal) = &mut self.journal {
+                return journal.postpone(key, change);
+            }
             let now_ms = self.shared.monotonic_ms();
             self.gates.preempt(key, change, now_ms, &mut effects.gates().posts);
             self.settle_gates(effects);

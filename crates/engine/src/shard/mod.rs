@@ -4,7 +4,10 @@
 mod clear;
 mod collections;
 mod expire;
+mod expiry;
 mod gated;
+mod journal;
+mod publish;
 mod read;
 mod reclaim;
 mod verify;
@@ -18,7 +21,7 @@ use std::time::Instant;
 
 use crate::LargeValue;
 use crate::error::{Error, Result};
-use crate::events::{Change, ChangeKind, OldValue, Ring};
+use crate::events::{Change, ChangeKind, Ring};
 use crate::eviction::{Eviction, GhostTable, Policy};
 use crate::gates::{DEFAULT_PER_KEY, Gates};
 use crate::index::{Directory, Index, Position, Retired};
@@ -27,11 +30,13 @@ use crate::memory::{Budget, LargeSpace, NONE, Pages, Segments, prefetch};
 use crate::options::Options;
 use crate::record::{Record, flag};
 use crate::stats::Stats;
+use crate::watch::Watches;
 use parking_lot::Mutex;
 
 pub(crate) use collections::CollectionChange;
 pub use gated::Filled;
 pub(crate) use gated::GateEffects;
+pub(crate) use journal::Journal;
 pub(crate) use read::{Stored, describe, stored};
 pub(crate) use view::View;
 pub(crate) use write::{Step, Write};
@@ -50,6 +55,8 @@ pub(crate) struct Shared {
     /// Keys with a gate in all shards, and the bytes charged for them.
     pub(crate) gates: AtomicU64,
     pub(crate) gate_bytes: AtomicU64,
+    /// Bytes of values that transactions keep, to put them back.
+    pub(crate) journal_bytes: AtomicU64,
     /// Where the clock of the gates' deadlines begins.
     pub(crate) started: Instant,
     /// Entries and cost of all shards; kept only where `max_entries` or `max_cost` is set.
@@ -122,6 +129,12 @@ impl Effects {
         self.returning += value.0.charged();
         self.drop_later.push(value);
     }
+
+    /// Drops the large values at once.
+    pub(crate) fn drop_now(&mut self) {
+        self.drop_later.clear();
+        self.returning = 0;
+    }
 }
 
 /// Why a record goes.
@@ -162,6 +175,9 @@ pub(crate) struct Shard {
     pub(crate) lent: bool,
     /// Set while a holder commits, which overtakes nobody.
     pub(crate) filling: bool,
+    /// What the transaction that holds the shard has changed.
+    pub(crate) journal: Option<Box<Journal>>,
+    watches: Watches,
     /// Indexes of cleared generations, given back in steps.
     old_indexes: Vec<Retired>,
     /// The policy's tables of cleared generations.
@@ -209,6 +225,8 @@ impl Shard {
             gates_counted: 0,
             lent: false,
             filling: false,
+            journal: None,
+            watches: Watches::default(),
             old_indexes: Vec::new(),
             old_tables: Vec::new(),
             version: 0,
@@ -286,6 +304,9 @@ impl Shard {
     ) {
         self.begin_write();
         let record = self.log.record(address);
+        if removal == Removal::Deleted {
+            self.note_before(record.key(), Some(record));
+        }
         let version = self.next_version();
         let kind = match removal {
             Removal::Deleted => ChangeKind::Deleted,
@@ -346,7 +367,7 @@ impl Shard {
 
     /// Lets other shards see how much this one holds.
     #[inline(always)]
-    fn update_load(&self) {
+    pub(crate) fn update_load(&self) {
         let load = &self.shared.loads[self.number];
         load.bytes.store(self.held(Bound::Bytes), Ordering::Relaxed);
         load.entries.store(self.index.len(), Ordering::Relaxed);
@@ -363,42 +384,6 @@ impl Shard {
             Bound::Bytes => self.log.held_bytes(),
             Bound::Entries => self.index.len(),
             Bound::Cost => self.cost(),
-        }
-    }
-
-    /// Pushes a change about `record` to the ring, if somebody listens.
-    #[inline(always)]
-    fn publish(&mut self, kind: ChangeKind, record: Record, version: u64, effects: &mut Effects) {
-        if self.shared.ring.is_open() {
-            self.publish_open(kind, record, version, effects);
-        }
-    }
-
-    #[cold]
-    fn publish_open(&mut self, kind: ChangeKind, record: Record, version: u64, effects: &mut Effects) {
-        let leaves =
-            matches!(kind, ChangeKind::Replaced | ChangeKind::Deleted | ChangeKind::Expired | ChangeKind::Evicted);
-        let is_value = !record.kind().is_collection();
-        let old = (leaves && is_value && self.shared.ring.with_values()).then(|| OldValue {
-            kind: record.kind(),
-            codec: record.codec(),
-            bytes: read::owned_value(record),
-        });
-        let lost = self.shared.ring.push(Change { kind, key: record.key().to_vec(), version, old });
-        if !lost.is_empty() {
-            effects.lost = lost;
-        }
-        effects.changed = true;
-    }
-
-    fn publish_bare(&mut self, kind: ChangeKind, effects: &mut Effects) {
-        if self.shared.ring.is_open() {
-            let version = self.version;
-            let lost = self.shared.ring.push(Change::bare(kind, version));
-            if !lost.is_empty() {
-                effects.lost = lost;
-            }
-            effects.changed = true;
         }
     }
 

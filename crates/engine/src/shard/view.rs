@@ -61,6 +61,11 @@ impl Shard {
         }
     }
 
+    /// Whether this hold of the lock may have changed something.
+    pub(crate) fn is_written(&self) -> bool {
+        self.writing
+    }
+
     /// Lets readers in again. When the lock is released.
     #[inline(always)]
     pub(crate) fn end_write(&mut self) {

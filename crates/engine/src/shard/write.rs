@@ -81,8 +81,9 @@ impl Shard {
             self.release_reserved();
             return stopped;
         }
-        let version = self.next_version();
         let replaced = current != NONE;
+        self.note_before(write.key, replaced.then(|| self.log.record(current)));
+        let version = self.next_version();
         let address = if replaced {
             self.overwrite(current, &draft, write.hash, version, now, effects)
         } else {
@@ -155,7 +156,7 @@ impl Shard {
 
     /// Evicts other records than `self.protect` until the draft may be stored in its place. `self.protect` may
     /// have moved afterwards.
-    fn make_room(&mut self, draft: &Draft<'_>, hash: u64, effects: &mut Effects) -> Result<Step<()>> {
+    pub(super) fn make_room(&mut self, draft: &Draft<'_>, hash: u64, effects: &mut Effects) -> Result<Step<()>> {
         let old_cost = self.protected().map_or(0, Record::cost);
         for (bound, max, more) in [
             (Bound::Entries, self.shared.options.max_entries, u64::from(self.protect == NONE)),
@@ -251,7 +252,14 @@ impl Shard {
         self.protected().is_some_and(|record| self.log.bytes_of(record) >= self.log.rounded(draft.bytes()))
     }
 
-    fn insert(&mut self, draft: &Draft<'_>, hash: u64, version: u64, now: u64, effects: &mut Effects) -> u32 {
+    pub(super) fn insert(
+        &mut self,
+        draft: &Draft<'_>,
+        hash: u64,
+        version: u64,
+        now: u64,
+        effects: &mut Effects,
+    ) -> u32 {
         // What was set aside is the record's own from here on.
         let reserved = std::mem::take(&mut self.reserved);
         self.recount(reserved, (1, draft.cost));
@@ -326,7 +334,7 @@ impl Shard {
         self.policy.used(&mut self.log, address);
     }
 
-    fn note_deadline(&mut self, address: u32, now: u64) {
+    pub(super) fn note_deadline(&mut self, address: u32, now: u64) {
         if let Some(deadline) = self.log.record(address).deadline(now) {
             self.log.note_deadline(address, deadline);
             self.next_deadline = self.next_deadline.min(deadline);
@@ -356,7 +364,7 @@ impl Shard {
         current.is_some()
     }
 
-    fn position(&self, hash: u64, address: u32) -> Position {
+    pub(super) fn position(&self, hash: u64, address: u32) -> Position {
         self.index.position_of(hash, address).expect("a live record is in the index")
     }
 
@@ -376,6 +384,7 @@ impl Shard {
         }
         let old = i64::from_le_bytes(record.inline_value().try_into().expect("integers have eight bytes"));
         let new = old.checked_add(delta).ok_or(Error::Overflow)?;
+        self.note_before(key, Some(record));
         let version = self.next_version();
         self.publish(ChangeKind::Replaced, record, version, effects);
         record.set_integer(new);
@@ -387,89 +396,5 @@ impl Shard {
         self.counters.sets += 1;
         self.overtake(key, Overtaking::Stored, effects);
         Ok(Some(new))
-    }
-
-    /// Gives a record without an expiry field one, by rewriting it: the same value, a new version, no use.
-    pub(crate) fn add_expiry(
-        &mut self,
-        hash: u64,
-        key: &[u8],
-        expires_at: u64,
-        allow: impl FnOnce(Option<u64>) -> bool,
-        effects: &mut Effects,
-    ) -> Result<Step<bool>> {
-        let Some(done) = self.set_expiry_in_place(hash, key, Some(expires_at), allow, effects) else {
-            return self.rewrite_with_expiry(hash, key, expires_at, effects);
-        };
-        Ok(Step::Done(done))
-    }
-
-    fn rewrite_with_expiry(
-        &mut self,
-        hash: u64,
-        key: &[u8],
-        expires_at: u64,
-        effects: &mut Effects,
-    ) -> Result<Step<bool>> {
-        let Some((address, _)) = self.find(hash, key) else { return Ok(Step::Done(false)) };
-        let bytes = self.log.bytes_of(self.log.record(address)) + field::BYTES;
-        self.protect = address;
-        let step = self.ensure_space(self.log.queue_of(address), bytes, effects);
-        let current = std::mem::replace(&mut self.protect, NONE);
-        match step? {
-            Step::Full(bound) => return Ok(Step::Full(bound)),
-            Step::Settle => return Ok(Step::Settle),
-            Step::Done(()) => {}
-        }
-        let record = self.log.record(current);
-        let position = self.position(hash, current);
-        let version = self.next_version();
-        let queue = self.log.queue_of(current);
-        let address = self.log.append_with_field(queue, record, field::EXPIRY, expires_at);
-        let copy = self.log.record(address);
-        copy.set_version(version);
-        self.index.replace(position, address);
-        self.policy.moved(&mut self.log, current, address);
-        self.log.kill(current);
-        self.note_deadline(address, self.shared.now_ms());
-        self.publish(ChangeKind::ExpiryChanged, copy, version, effects);
-        Ok(Step::Done(true))
-    }
-
-    /// Overwrites the expiry of a record that has one, if `allow` says yes to the one it has; says whether it did.
-    /// `None` where the record has to be rewritten to hold one.
-    pub(crate) fn set_expiry_in_place(
-        &mut self,
-        hash: u64,
-        key: &[u8],
-        expires_at: Option<u64>,
-        allow: impl FnOnce(Option<u64>) -> bool,
-        effects: &mut Effects,
-    ) -> Option<bool> {
-        self.begin_write();
-        let Some(address) = self.lookup(hash, key, effects) else { return Some(false) };
-        let record = self.log.record(address);
-        if !allow(record.can_expire().then(|| record.deadline(self.shared.now_ms())).flatten()) {
-            return Some(false);
-        }
-        if expires_at.is_some_and(|at| at <= self.shared.now_ms()) {
-            let position = self.position(hash, address);
-            self.remove(address, position, hash, Removal::Deleted, effects);
-            self.overtake(key, Overtaking::Removed, effects);
-            return Some(true);
-        }
-        match (record.has_field(field::EXPIRY), expires_at) {
-            (true, _) => {
-                // An expiry that never comes stands for none: the field stays, the meaning goes.
-                record.set_field(field::EXPIRY, expires_at.unwrap_or(u64::MAX));
-                self.note_deadline(address, expires_at.unwrap_or(0));
-            }
-            (false, None) => {}
-            (false, Some(_)) => return None,
-        }
-        let version = self.next_version();
-        record.set_version(version);
-        self.publish(ChangeKind::ExpiryChanged, record, version, effects);
-        Some(true)
     }
 }
