@@ -15,6 +15,7 @@ mod keys;
 mod keyspace;
 mod lcs;
 mod lookup;
+mod many;
 mod numbers;
 mod object;
 mod parse;
@@ -25,6 +26,7 @@ pub(crate) mod refusal;
 mod server;
 mod sets;
 mod strings;
+mod transactions;
 mod update;
 mod versions;
 
@@ -99,6 +101,7 @@ pub(crate) enum Flag {
     NoAuth,
     AllowBusy,
     PubSub,
+    SkipSlowlog,
 }
 
 impl Flag {
@@ -115,6 +118,7 @@ impl Flag {
             Self::NoAuth => "no_auth",
             Self::AllowBusy => "allow_busy",
             Self::PubSub => "pubsub",
+            Self::SkipSlowlog => "skip_slowlog",
         }
     }
 }
@@ -128,6 +132,7 @@ pub(crate) enum Group {
     Set,
     Generic,
     PubSub,
+    Transactions,
     Server,
     Tandem,
 }
@@ -141,6 +146,7 @@ impl Group {
             Self::Set => "set",
             Self::Generic => "generic",
             Self::PubSub => "pubsub",
+            Self::Transactions => "transactions",
             Self::Server => "server",
             Self::Tandem => "tandem",
         }
@@ -174,6 +180,7 @@ pub(crate) enum Category {
     String,
     Connection,
     PubSub,
+    Transaction,
     Dangerous,
 }
 
@@ -225,6 +232,15 @@ impl Command {
     }
 }
 
+/// The keys among the arguments.
+#[inline]
+pub(crate) fn keys_of<'a>(command: &Command, args: Args<'a>) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+    let keys = command.keys;
+    let last = if keys.last < 0 { args.len() } else { (keys.last as usize + 1).min(args.len()) };
+    let count = if keys.first == 0 { 0 } else { last.saturating_sub(keys.first as usize) };
+    args.skip(keys.first as usize).iter().take(count).step_by((keys.step as usize).max(1))
+}
+
 /// A family of commands, as the documentation shows it.
 pub(crate) struct Family {
     pub title: &'static str,
@@ -239,6 +255,7 @@ pub(crate) const FAMILIES: &[Family] = &[
     Family { title: "Parts of strings", commands: ranges::COMMANDS },
     Family { title: "Hashes", commands: hashes::COMMANDS },
     Family { title: "Sets", commands: sets::COMMANDS },
+    Family { title: "Strings of many keys", commands: many::COMMANDS },
     Family { title: "Keys", commands: keys::COMMANDS },
     Family { title: "Entries, looked at from outside", commands: object::COMMANDS },
     Family { title: "Expiry", commands: expiry::COMMANDS },
@@ -246,6 +263,7 @@ pub(crate) const FAMILIES: &[Family] = &[
     Family { title: "Key gates", commands: gates::COMMANDS },
     Family { title: "Versions", commands: versions::COMMANDS },
     Family { title: "Publish and subscribe", commands: pubsub::COMMANDS },
+    Family { title: "Transactions", commands: transactions::COMMANDS },
     Family { title: "Server", commands: server::COMMANDS },
 ];
 

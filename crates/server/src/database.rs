@@ -4,6 +4,7 @@
 //! same ones. A key of database n is stored behind a prefix that names n. A key of database 0 that happens to begin
 //! with that prefix is stored behind one that names 0: no two keys ever meet, and database 0 pays one comparison.
 
+use std::borrow::Cow;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Weak};
 
@@ -46,6 +47,14 @@ impl KeySpace {
         self.scratch.extend_from_slice(key);
         &self.scratch
     }
+}
+
+/// The key under which `key` of database `db` is stored, where several are needed at once.
+pub(crate) fn stored_key(db: u8, key: &[u8]) -> Cow<'_, [u8]> {
+    if db == 0 && !key.starts_with(PREFIX) {
+        return Cow::Borrowed(key);
+    }
+    Cow::Owned([PREFIX, &[db], key].concat())
 }
 
 /// The database and the key that belong to a stored key; the reverse of [`KeySpace::stored`].

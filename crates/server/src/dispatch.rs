@@ -9,6 +9,7 @@ use tandem_wire::Args;
 
 use crate::command::{Command, Context, Entry, Flag, refusal};
 use crate::connection::{Parked, Special};
+use crate::transaction;
 
 /// What a client is told whose request met a defect of the server.
 pub(crate) const PANICKED: &str = "ERR internal error: this request failed, others are not affected";
@@ -97,7 +98,9 @@ fn run_special(context: &mut Context<'_>, entry: Option<&'static Entry>, args: A
 
 /// Runs one request if the state of the client allows it.
 fn run_restricted(context: &mut Context<'_>, container: Option<&'static Entry>, args: Args<'_>) {
-    let Some(entry) = resolve(context, container, args) else { return };
+    let Some(entry) = resolve(context, container, args) else {
+        return transaction::note_refusal(context);
+    };
     let command = &entry.command;
     if context.client.special.contains(Special::NEEDS_AUTH) && !command.flags.contains(&Flag::NoAuth) {
         return context.error("NOAUTH Authentication required.");
@@ -119,6 +122,9 @@ fn run_restricted(context: &mut Context<'_>, container: Option<&'static Entry>, 
         if !context.server.pause.is_on() {
             context.client.special.take(Special::PAUSED);
         }
+    }
+    if context.client.special.contains(Special::MULTI) && !transaction::RUN_AT_ONCE.contains(&command.name) {
+        return transaction::queue(context, entry, args);
     }
     (command.run)(context, args);
 }

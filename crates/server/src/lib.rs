@@ -29,6 +29,7 @@ mod pause;
 mod pubsub;
 mod server;
 mod shared;
+mod transaction;
 mod trim;
 mod waiting;
 

@@ -8,6 +8,21 @@ const NOT_INTEGER: &str = "-ERR value is not an integer or out of range\r\n";
 const SYNTAX: &str = "-ERR syntax error\r\n";
 
 #[test]
+fn msetnx_stores_all_or_nothing() {
+    let running = start();
+    running.connect().expect(&[
+        ("MSETNX a 1 b 2", ":1\r\n"),
+        ("MSETNX c 3 b 4", ":0\r\n"),
+        ("MGET a b c", "*3\r\n$1\r\n1\r\n$1\r\n2\r\n$-1\r\n"),
+        ("MSETNX d 1 d 2", ":1\r\n"),
+        ("GET d", "$1\r\n2\r\n"),
+        ("MSETNX", "-ERR wrong number of arguments for 'msetnx' command\r\n"),
+        ("MSETNX a", "-ERR wrong number of arguments for 'msetnx' command\r\n"),
+        ("MSETNX a 1 b", "-ERR wrong number of arguments for 'msetnx' command\r\n"),
+    ]);
+}
+
+#[test]
 fn get_and_set() {
     let running = start();
     running.connect().expect(&[

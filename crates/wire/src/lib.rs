@@ -9,9 +9,11 @@
 //! the reused buffers are warm.
 
 mod inline;
+mod kept;
 pub mod number;
 pub mod reply;
 mod request;
 
+pub use kept::KeptRequests;
 pub use reply::Protocol;
 pub use request::{Args, Limits, Progress, ProtocolError, RequestParser};

@@ -93,6 +93,14 @@ pub fn null(out: &mut Vec<u8>, protocol: Protocol) {
     });
 }
 
+/// Nothing, where an array was due.
+pub fn null_array(out: &mut Vec<u8>, protocol: Protocol) {
+    out.extend_from_slice(match protocol {
+        Protocol::Resp2 => b"*-1\r\n",
+        Protocol::Resp3 => b"_\r\n",
+    });
+}
+
 /// The line in front of `len` elements.
 pub fn array(out: &mut Vec<u8>, len: usize) {
     header(out, b'*', len as i64);

@@ -56,8 +56,8 @@ impl Span {
 /// The arguments of one request, its name first. Borrowed from the read buffer.
 #[derive(Debug, Clone, Copy)]
 pub struct Args<'a> {
-    bytes: &'a [u8],
-    spans: &'a [Span],
+    pub(crate) bytes: &'a [u8],
+    pub(crate) spans: &'a [Span],
 }
 
 impl<'a> Args<'a> {

@@ -92,6 +92,7 @@ fn categories(command: &Command) -> Vec<&'static str> {
         ("@slow", !has(Flag::Fast)),
         ("@dangerous", is(Category::Dangerous)),
         ("@connection", is(Category::Connection)),
+        ("@transaction", is(Category::Transaction)),
     ]
     .into_iter()
     .filter_map(|(name, applies)| applies.then_some(name))

@@ -4,7 +4,7 @@ use tandem_engine::{Condition, Error, Kind, NewValue, ReadMode, Transform, Write
 use tandem_wire::{Args, number, reply};
 
 use super::parse::{BadExpiry, StringOptions, TimeUnit, positive_expiry};
-use super::{Category, Command, Context, Flag, Group, Keys, refusal};
+use super::{Category, Command, Context, Flag, Group, refusal};
 
 /// What the commands of this family have in common.
 pub(super) const BASE: Command = Command {
@@ -31,29 +31,6 @@ pub(super) const COMMANDS: &[Command] = &[
         arity: -3,
         flags: &[Flag::Write, Flag::DenyOom],
         run: set,
-        ..BASE
-    },
-    Command {
-        name: "mget",
-        syntax: "MGET key [key ...]",
-        summary: "Get the values of all the given keys",
-        complexity: "O(N) where N is the number of keys to retrieve.",
-        arity: -2,
-        flags: &[Flag::ReadOnly, Flag::Fast],
-        keys: Keys::ALL,
-        run: mget,
-        ..BASE
-    },
-    Command {
-        name: "mset",
-        syntax: "MSET key value [key value ...]",
-        summary: "Set multiple keys to multiple values",
-        since: "1.0.1",
-        complexity: "O(N) where N is the number of keys to set.",
-        arity: -3,
-        flags: &[Flag::Write, Flag::DenyOom],
-        keys: Keys::PAIRS,
-        run: mset,
         ..BASE
     },
     Command {
@@ -114,29 +91,6 @@ pub(super) fn reply_value(context: &mut Context<'_>, key: &[u8]) {
 
 fn get(context: &mut Context<'_>, args: Args<'_>) {
     reply_value(context, &args[1]);
-}
-
-fn mget(context: &mut Context<'_>, args: Args<'_>) {
-    reply::array(context.output.bytes(), args.len() - 1);
-    for key in args.skip(1).iter() {
-        if context.overflows() {
-            return;
-        }
-        let key = context.keys.stored(context.client.db, key);
-        let output = &mut *context.output;
-        output.reserve_value();
-        // What is no string counts as absent here, and only here.
-        let is_string = context.server.cache.read(key, ReadMode::Use, |found| {
-            let is_string = !found.kind.is_collection();
-            if is_string {
-                output.value(found);
-            }
-            is_string
-        });
-        if is_string != Some(true) {
-            reply::null(output.bytes(), context.client.protocol);
-        }
-    }
 }
 
 fn set(context: &mut Context<'_>, args: Args<'_>) {
@@ -218,19 +172,6 @@ fn setnx(context: &mut Context<'_>, args: Args<'_>) {
         Ok(written) => context.integer(i64::from(written.stored())),
         Err(error) => refusal::engine(context, &error),
     }
-}
-
-fn mset(context: &mut Context<'_>, args: Args<'_>) {
-    if args.len().is_multiple_of(2) {
-        return context.error("ERR wrong number of arguments for 'mset' command");
-    }
-    for pair in 0..args.len() / 2 {
-        let key = context.keys.stored(context.client.db, &args[1 + 2 * pair]);
-        if let Err(error) = context.server.cache.set(key, wire(&args[2 + 2 * pair]), &WriteOptions::default()) {
-            return refusal::engine(context, &error);
-        }
-    }
-    context.ok();
 }
 
 fn strlen(context: &mut Context<'_>, args: Args<'_>) {

@@ -7,6 +7,7 @@ use tandem_wire::Protocol;
 use crate::mailbox::Address;
 use crate::pubsub::Subscriptions;
 use crate::shared::Shared;
+use crate::transaction::{Queue, Watched};
 use crate::waiting::Waiting;
 
 /// States that take the requests of a client off the fast path; all of them are tested at once.
@@ -28,9 +29,11 @@ impl Special {
     pub const NO_EVICT: Self = Self(1 << 5);
     /// There was a pause when the turn began.
     pub const PAUSED: Self = Self(1 << 6);
+    /// Requests wait for `EXEC`.
+    pub const MULTI: Self = Self(1 << 7);
 
     /// Letters by which `CLIENT LIST` shows some of them.
-    pub const LETTERS: [(Self, char); 2] = [(Self::SUBSCRIBED, 'P'), (Self::NO_EVICT, 'e')];
+    pub const LETTERS: [(Self, char); 3] = [(Self::SUBSCRIBED, 'P'), (Self::MULTI, 'x'), (Self::NO_EVICT, 'e')];
 
     pub fn from_bits(bits: u16) -> Self {
         Self(bits)
@@ -108,12 +111,19 @@ pub(crate) struct Session {
     pub waiting: Option<Waiting>,
     /// Since when it has had many pushes to take.
     pub untaken_since: Option<Instant>,
+    /// Requests that wait for `EXEC`.
+    pub queue: Option<Box<Queue>>,
+    /// Keys that it watches.
+    pub watched: Watched,
 }
 
 impl Session {
     /// Memory held for the client beside its buffers, in bytes.
     pub fn memory(&self) -> usize {
-        self.subscriptions.memory() + self.waiting.as_ref().map_or(0, Waiting::memory)
+        self.subscriptions.memory()
+            + self.waiting.as_ref().map_or(0, Waiting::memory)
+            + self.queue.as_ref().map_or(0, |queue| queue.memory())
+            + self.watched.memory()
     }
 }
 
@@ -160,6 +170,7 @@ impl Client {
             if let Some(waiting) = session.waiting.take() {
                 shared.cache.owner_gone(waiting.owner);
             }
+            session.watched.leave(shared);
         }
     }
 

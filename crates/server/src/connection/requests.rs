@@ -1,9 +1,9 @@
 //! Runs the requests in a buffer, one after the other.
 
 use tandem_engine::{Cache, Prefetched};
-use tandem_wire::{Args, Limits, Progress, ProtocolError, RequestParser};
+use tandem_wire::{Limits, Progress, ProtocolError, RequestParser};
 
-use crate::command::{self, Command, Context, Entry};
+use crate::command::{self, Context, Entry};
 use crate::connection::{Parked, Special};
 use crate::dispatch;
 
@@ -174,20 +174,11 @@ impl Requests {
         for (number, one) in batch.iter().enumerate() {
             let Some(entry) = one.entry else { continue };
             let args = self.parsers[number].args(&bytes[one.start..]);
-            for key in keys_of(&entry.command, args).take(KEYS - count) {
+            for key in command::keys_of(&entry.command, args).take(KEYS - count) {
                 keys[count] = cache.prefetch(key);
                 count += 1;
             }
         }
         keys[..count].iter().for_each(|&key| cache.prefetch_record(key));
     }
-}
-
-/// The keys among the arguments.
-#[inline]
-fn keys_of<'a>(command: &Command, args: Args<'a>) -> impl Iterator<Item = &'a [u8]> {
-    let keys = command.keys;
-    let last = if keys.last < 0 { args.len() } else { (keys.last as usize + 1).min(args.len()) };
-    let count = if keys.first == 0 { 0 } else { last.saturating_sub(keys.first as usize) };
-    args.skip(keys.first as usize).iter().take(count).step_by((keys.step as usize).max(1))
 }

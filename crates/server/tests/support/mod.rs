@@ -102,6 +102,14 @@ impl Client {
         }
     }
 
+    /// The same without a request behind each: for clients that may not send any other.
+    pub fn converse(&mut self, dialogue: &[(&str, &str)]) {
+        for (words, reply) in dialogue {
+            self.send(&encode(words));
+            self.receive(reply.as_bytes());
+        }
+    }
+
     pub fn send(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).unwrap();
     }

@@ -1,0 +1,250 @@
+//! Transactions of clients: requests that wait for `EXEC`, and keys that are watched until then.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tandem_engine::{Error, Held, Scope, WatchFlag};
+use tandem_wire::{Args, KeptRequests, reply};
+
+use crate::command::{Command, Context, Entry, Flag, Group, Keys, keys_of, refusal};
+use crate::connection::Special;
+use crate::database::stored_key;
+use crate::shared::Shared;
+
+/// Keys that one client may watch.
+const MAX_WATCHED: usize = 10_000;
+
+/// The requests of a transaction.
+#[derive(Default)]
+pub(crate) struct Queue {
+    requests: KeptRequests,
+    entries: Vec<&'static Entry>,
+    /// A request was refused: `EXEC` will run none.
+    broken: bool,
+}
+
+impl std::fmt::Debug for Queue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Queue").field("requests", &self.requests.len()).field("broken", &self.broken).finish()
+    }
+}
+
+impl Queue {
+    /// Memory in bytes.
+    pub fn memory(&self) -> usize {
+        self.requests.memory() + self.entries.capacity() * size_of::<&Entry>()
+    }
+}
+
+/// The keys that a client watches.
+#[derive(Debug, Default)]
+pub(crate) struct Watched {
+    flag: Arc<WatchFlag>,
+    /// As they are stored.
+    keys: Vec<Box<[u8]>>,
+    bytes: usize,
+}
+
+impl Watched {
+    /// Memory in bytes, that of the cache's table of watched keys included.
+    pub fn memory(&self) -> usize {
+        self.bytes * 2
+    }
+
+    /// Watches `key`. `None` where there is no room for another one.
+    fn add(&mut self, key: &[u8], shared: &Shared) -> Option<Result<(), Error>> {
+        if self.keys.len() >= MAX_WATCHED {
+            return None;
+        }
+        // One that has expired is not there: its removal is no change.
+        shared.cache.contains(key);
+        let watched = shared.cache.watch(key, &self.flag);
+        if watched.is_ok() {
+            self.bytes += key.len() + 64;
+            self.keys.push(key.into());
+        }
+        Some(watched)
+    }
+
+    /// Ends watching.
+    pub fn leave(&mut self, shared: &Shared) {
+        for key in self.keys.drain(..) {
+            shared.cache.unwatch(&key, &self.flag);
+        }
+        *self = Self::default();
+    }
+
+    /// Whether a watched key has changed or expired.
+    fn is_dirty(&self, shared: &Shared) -> bool {
+        // Looking at an entry that has expired removes it, which is a change.
+        for key in &self.keys {
+            shared.cache.contains(key);
+        }
+        self.flag.is_dirty()
+    }
+}
+
+/// Begins a transaction.
+pub(crate) fn begin(context: &mut Context<'_>) {
+    if context.client.special.contains(Special::MULTI) {
+        return context.error("ERR MULTI calls can not be nested");
+    }
+    context.client.special.insert(Special::MULTI);
+    context.client.session().queue = Some(Box::default());
+    context.ok();
+}
+
+/// Ends a transaction without running it.
+pub(crate) fn discard(context: &mut Context<'_>) {
+    if end(context).is_none() {
+        return context.error("ERR DISCARD without MULTI");
+    }
+    unwatch(context);
+    context.ok();
+}
+
+/// Takes the queue, if there is one.
+fn end(context: &mut Context<'_>) -> Option<Box<Queue>> {
+    context.client.special.take(Special::MULTI);
+    context.client.session.as_mut()?.queue.take()
+}
+
+/// Watches keys.
+pub(crate) fn watch(context: &mut Context<'_>, args: Args<'_>) {
+    if context.client.special.contains(Special::MULTI) {
+        return context.error("ERR WATCH inside MULTI is not allowed");
+    }
+    let shared = context.server;
+    let db = context.client.db;
+    let watched = &mut context.client.session().watched;
+    for key in args.skip(1).iter() {
+        match watched.add(&stored_key(db, key), shared) {
+            Some(Ok(())) => {}
+            Some(Err(error)) => return refusal::engine(context, &error),
+            None => {
+                return context.error(format_args!("ERR a client can watch at most {MAX_WATCHED} keys"));
+            }
+        }
+    }
+    context.ok();
+}
+
+/// Ends watching.
+pub(crate) fn unwatch(context: &mut Context<'_>) {
+    if let Some(session) = &mut context.client.session {
+        session.watched.leave(context.server);
+    }
+}
+
+/// What a client in a transaction asks for and gets at once.
+pub(crate) const RUN_AT_ONCE: [&str; 6] = ["exec", "discard", "multi", "watch", "quit", "reset"];
+
+/// Leaves a request for `EXEC`.
+pub(crate) fn queue(context: &mut Context<'_>, entry: &'static Entry, args: Args<'_>) {
+    // What may have to wait for others cannot do so while it holds what they need.
+    if entry.command.group == Group::Tandem && entry.command.flags.contains(&Flag::NoScript) {
+        context.error("ERR Command not allowed inside a transaction");
+        return note_refusal(context);
+    }
+    let limits = &context.server.options.limits.request;
+    let Some(queue) = context.client.session().queue.as_mut() else { return };
+    let bytes: usize = args.iter().map(<[u8]>::len).sum();
+    if queue.memory() + bytes > limits.request_bytes || queue.requests.len() >= limits.args {
+        context.error("ERR the transaction is larger than a request may be");
+        return note_refusal(context);
+    }
+    queue.requests.push(args);
+    queue.entries.push(entry);
+    context.simple("QUEUED");
+}
+
+/// A request was refused: if it belonged to a transaction, that will not run.
+pub(crate) fn note_refusal(context: &mut Context<'_>) {
+    if let Some(queue) = context.client.session.as_mut().and_then(|session| session.queue.as_mut()) {
+        queue.broken = true;
+    }
+}
+
+/// Why the requests of a transaction did not take effect.
+enum Failure {
+    Refused(Error),
+    /// A watched key has changed.
+    Dirty,
+    OutOfTime,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Refused(error)
+    }
+}
+
+/// Runs the requests of a transaction as one.
+pub(crate) fn execute(context: &mut Context<'_>) {
+    let Some(queue) = end(context) else { return context.error("ERR EXEC without MULTI") };
+    let watched = std::mem::take(&mut context.client.session().watched);
+    let outcome = if queue.broken { None } else { Some(run(context, &queue, &watched)) };
+    { watched }.leave(context.server);
+    match outcome {
+        None => context.error("EXECABORT Transaction discarded because of previous errors."),
+        Some(Ok(())) => {}
+        Some(Err(Failure::Dirty)) => reply::null_array(context.output.bytes(), context.client.protocol),
+        Some(Err(Failure::Refused(error))) => refusal::engine(context, &error),
+        Some(Err(Failure::OutOfTime)) => {
+            let budget = context.server.options.transaction_budget.as_millis();
+            context.error(format_args!("ERR transaction ran longer than {budget} ms and was rolled back"));
+        }
+    }
+}
+
+fn run(context: &mut Context<'_>, queue: &Queue, watched: &Watched) -> Result<(), Failure> {
+    let server = context.server;
+    let (mark, db, protocol) = (context.output.mark(), context.client.db, context.client.protocol);
+    let keys = keys_of_all(queue, db);
+    let keys: Option<Vec<&[u8]>> =
+        keys.as_ref().map(|keys| keys.iter().map(|key| &**key).chain(watched.keys.iter().map(|key| &**key)).collect());
+    let scope = keys.as_ref().map_or(Scope::All, |keys| Scope::Keys(keys));
+    let outcome = server.cache.transaction(scope, |held| {
+        if watched.is_dirty(server) {
+            return Err(Failure::Dirty);
+        }
+        run_all(context, queue, held)
+    });
+    if outcome.is_err() {
+        context.output.rewind(mark);
+        (context.client.db, context.client.protocol) = (db, protocol);
+    }
+    outcome
+}
+
+fn run_all(context: &mut Context<'_>, queue: &Queue, held: &Held<'_>) -> Result<(), Failure> {
+    let started = Instant::now();
+    let budget = context.server.options.transaction_budget;
+    reply::array(context.output.bytes(), queue.entries.len());
+    for (number, (entry, args)) in queue.entries.iter().zip(queue.requests.iter()).enumerate() {
+        // Time is looked at between requests: once all have run, there is nothing to save.
+        if number > 0 && started.elapsed() > budget && !held.is_final() {
+            return Err(Failure::OutOfTime);
+        }
+        (entry.command.run)(context, args);
+    }
+    Ok(())
+}
+
+/// The stored keys of all requests; `None` where only the whole cache will do.
+fn keys_of_all(queue: &Queue, db: u8) -> Option<Vec<Cow<'_, [u8]>>> {
+    if queue.entries.iter().any(|entry| is_unbounded(&entry.command)) {
+        return None;
+    }
+    let requests = queue.entries.iter().zip(queue.requests.iter());
+    let keys = requests.flat_map(|(entry, args)| keys_of(&entry.command, args));
+    Some(keys.map(|key| stored_key(db, key)).collect())
+}
+
+/// Whether a command may touch keys that its arguments do not name, or keys of another database than the selected one.
+fn is_unbounded(command: &Command) -> bool {
+    let names_none =
+        command.keys == Keys::NONE && !matches!(command.group, Group::Connection | Group::Transactions | Group::PubSub);
+    names_none || matches!(command.name, "select" | "move" | "copy")
+}
