@@ -64,6 +64,8 @@ pub(crate) struct EventLoop {
     maintain_at: Option<Instant>,
     /// A pause was on when it was last looked at: connections may wait for its end.
     paused: bool,
+    /// Pauses whose end this loop has seen.
+    pauses_ended: u64,
     /// Silent connections; only where there is a limit.
     idle: Option<Idle>,
     workspace: Workspace,
@@ -90,6 +92,7 @@ impl EventLoop {
             deadlines: Vec::new(),
             maintain_at: (index == 0 && shared.options.maintain).then(Instant::now),
             paused: false,
+            pauses_ended: 0,
             idle: shared.options.limits.idle.map(Idle::new),
             workspace: Workspace::new(),
             shared,
@@ -174,9 +177,11 @@ impl EventLoop {
 
     /// Lets connections go on after a pause.
     fn look_for_pause(&mut self) {
-        if !self.paused && !self.shared.pause.is_on() {
+        let ended = self.shared.pause.ended();
+        if !self.paused && !self.shared.pause.is_on() && ended == self.pauses_ended {
             return;
         }
+        self.pauses_ended = ended;
         self.paused = self.shared.pause.left().is_some();
         if !self.paused {
             self.resume();

@@ -1,6 +1,6 @@
 //! `CLIENT PAUSE`: for a while, requests wait where they are.
 
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -14,6 +14,8 @@ pub(crate) struct Pause {
     /// Whether there may be a pause: what the turns of connections look at.
     on: AtomicBool,
     state: Mutex<Option<State>>,
+    /// Pauses that are over. Whoever parked a connection may find its pause ended by another loop.
+    ended: AtomicU64,
 }
 
 #[derive(Clone, Copy)]
@@ -34,8 +36,20 @@ impl Pause {
     }
 
     pub fn end(&self) {
-        *self.state.lock() = None;
+        let mut state = self.state.lock();
+        self.finish(&mut state);
+    }
+
+    fn finish(&self, state: &mut Option<State>) {
+        *state = None;
         self.on.store(false, Relaxed);
+        self.ended.fetch_add(1, Relaxed);
+    }
+
+    /// How many pauses are over.
+    #[inline]
+    pub fn ended(&self) -> u64 {
+        self.ended.load(Relaxed)
     }
 
     #[inline]
@@ -57,8 +71,7 @@ impl Pause {
     fn current(&self) -> Option<State> {
         let mut state = self.state.lock();
         if state.is_some_and(|state| state.until <= Instant::now()) {
-            *state = None;
-            self.on.store(false, Relaxed);
+            self.finish(&mut state);
         }
         *state
     }
@@ -87,7 +100,9 @@ mod tests {
         let pause = Pause::default();
         pause.begin(Duration::ZERO, true);
         assert!(pause.is_on());
+        assert_eq!(pause.ended(), 0);
         assert!(!pause.holds(true));
+        assert_eq!(pause.ended(), 1, "for those who parked a connection and did not see the end");
         assert!(!pause.is_on());
         pause.begin(Duration::MAX, true);
         assert!(pause.left().unwrap() > LONG);
