@@ -7,9 +7,13 @@ import { expect, onTestFinished, test } from "vitest";
 
 const main = join(import.meta.dirname, "../../dist/cli/main.js");
 
+/** Without the settings, and what looks like one, of whoever runs the tests. */
+const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("TANDEM_")));
+
 /** Starts `tandem worker` and waits for its ready line. */
 async function start(...flags: string[]): Promise<{ process: ChildProcess; port: number; line: string }> {
   const child = spawn(process.execPath, [main, "worker", "--port", "0", "--max-memory", "16mb", ...flags], {
+    env,
     stdio: ["ignore", "pipe", "inherit"],
   });
   onTestFinished(() => {
@@ -21,7 +25,7 @@ async function start(...flags: string[]): Promise<{ process: ChildProcess; port:
 }
 
 function tandem(...args: string[]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], { encoding: "utf8" });
+  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], { encoding: "utf8", env });
   return { status, stdout, stderr };
 }
 
