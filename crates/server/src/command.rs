@@ -23,6 +23,7 @@ mod pubsub;
 mod random_members;
 mod ranges;
 pub(crate) mod refusal;
+mod scripts;
 mod server;
 mod sets;
 mod strings;
@@ -30,6 +31,7 @@ mod transactions;
 mod update;
 mod versions;
 
+pub(crate) use info::REDIS_VERSION;
 pub(crate) use lookup::{Entry, find, full_name};
 use tandem_engine::Cache;
 use tandem_wire::{Args, reply};
@@ -102,6 +104,10 @@ pub(crate) enum Flag {
     AllowBusy,
     PubSub,
     SkipSlowlog,
+    SkipMonitor,
+    NoMandatoryKeys,
+    /// Its keys are not at fixed places.
+    MovableKeys,
 }
 
 impl Flag {
@@ -119,6 +125,9 @@ impl Flag {
             Self::AllowBusy => "allow_busy",
             Self::PubSub => "pubsub",
             Self::SkipSlowlog => "skip_slowlog",
+            Self::SkipMonitor => "skip_monitor",
+            Self::NoMandatoryKeys => "no_mandatory_keys",
+            Self::MovableKeys => "movablekeys",
         }
     }
 }
@@ -133,6 +142,7 @@ pub(crate) enum Group {
     Generic,
     PubSub,
     Transactions,
+    Scripting,
     Server,
     Tandem,
 }
@@ -147,6 +157,7 @@ impl Group {
             Self::Generic => "generic",
             Self::PubSub => "pubsub",
             Self::Transactions => "transactions",
+            Self::Scripting => "scripting",
             Self::Server => "server",
             Self::Tandem => "tandem",
         }
@@ -182,6 +193,7 @@ pub(crate) enum Category {
     PubSub,
     Transaction,
     Dangerous,
+    Scripting,
 }
 
 /// One command.
@@ -264,6 +276,7 @@ pub(crate) const FAMILIES: &[Family] = &[
     Family { title: "Versions", commands: versions::COMMANDS },
     Family { title: "Publish and subscribe", commands: pubsub::COMMANDS },
     Family { title: "Transactions", commands: transactions::COMMANDS },
+    Family { title: "Scripts", commands: scripts::COMMANDS },
     Family { title: "Server", commands: server::COMMANDS },
 ];
 

@@ -27,6 +27,7 @@ mod output;
 mod password;
 mod pause;
 mod pubsub;
+mod script;
 mod server;
 mod shared;
 mod transaction;

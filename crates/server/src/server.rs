@@ -165,6 +165,7 @@ impl Server {
             pubsub: PubSub::default(),
             numbered,
             census: Mutex::default(),
+            scripts: Mutex::default(),
             stop_by: Mutex::new(None),
             stopping: AtomicBool::new(false),
             loops,

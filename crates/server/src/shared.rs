@@ -17,6 +17,7 @@ use crate::mailbox::{Mailbox, Message};
 use crate::options::ServerOptions;
 use crate::pause::Pause;
 use crate::pubsub::PubSub;
+use crate::script::ScriptCache;
 use crate::trim::Trim;
 
 /// A peer that is gone without a word is found within ten minutes, as with Redis' default.
@@ -64,6 +65,8 @@ pub(crate) struct Shared {
     pub numbered: Arc<AtomicBool>,
     /// The last count of the keys of each database.
     pub census: Mutex<Option<Census>>,
+    /// Sources of scripts, for `EVALSHA`.
+    pub scripts: Mutex<ScriptCache>,
     /// Set once, when the server stops: when to give up on peers that do not take their replies.
     pub stop_by: Mutex<Option<Instant>>,
     pub stopping: AtomicBool,

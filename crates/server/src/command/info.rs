@@ -10,7 +10,7 @@ use super::Context;
 use crate::census;
 
 /// The Redis whose protocol and commands are spoken here; clients decide by it what they may send.
-pub(super) const REDIS_VERSION: &str = "7.0.15";
+pub(crate) const REDIS_VERSION: &str = "7.0.15";
 
 /// A section: its name in `INFO name`, its title, and what writes its lines.
 type Section = (&'static str, &'static str, fn(&Context<'_>, &mut String) -> fmt::Result);

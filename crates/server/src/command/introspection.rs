@@ -93,6 +93,7 @@ fn categories(command: &Command) -> Vec<&'static str> {
         ("@dangerous", is(Category::Dangerous)),
         ("@connection", is(Category::Connection)),
         ("@transaction", is(Category::Transaction)),
+        ("@scripting", is(Category::Scripting)),
     ]
     .into_iter()
     .filter_map(|(name, applies)| applies.then_some(name))

@@ -1,0 +1,354 @@
+//! JSON for scripts, as Redis' `cjson` has it: texts of any bytes, numbers of 14 digits, errors in its words.
+
+use mlua::{Lua, Table, Value};
+
+use super::number;
+
+/// Nesting of arrays and objects, as in Redis.
+const MAX_DEPTH: usize = 1_000;
+/// An array may have holes as long as it is short, or not much longer than what it holds.
+const SPARSE_SAFE: usize = 10;
+const SPARSE_RATIO: usize = 2;
+
+/// Writes Lua values as JSON.
+pub(super) struct Encoder<'e> {
+    pub out: Vec<u8>,
+    pub max_bytes: usize,
+    /// Whether to give up.
+    pub late: &'e dyn Fn() -> bool,
+}
+
+impl Encoder<'_> {
+    /// Appends `value`.
+    ///
+    /// # Errors
+    /// What cannot be serialised, in Redis' words.
+    pub fn value(&mut self, value: &Value, depth: usize) -> Result<(), String> {
+        if self.out.len() > self.max_bytes || (self.late)() {
+            return Err("not enough memory".into());
+        }
+        match value {
+            Value::Nil => self.out.extend_from_slice(b"null"),
+            Value::LightUserData(pointer) if pointer.0.is_null() => self.out.extend_from_slice(b"null"),
+            Value::Boolean(truth) => self.out.extend_from_slice(if *truth { b"true" } else { b"false" }),
+            Value::Integer(integer) => self.number(*integer as f64)?,
+            Value::Number(number) => self.number(*number)?,
+            Value::String(text) => self.text(&text.as_bytes()),
+            Value::Table(table) => return self.table(table, depth + 1),
+            other => return Err(format!("Cannot serialise {}: type not supported", other.type_name())),
+        }
+        Ok(())
+    }
+
+    fn number(&mut self, number: f64) -> Result<(), String> {
+        if !number.is_finite() {
+            return Err("Cannot serialise number: must not be NaN or Inf".into());
+        }
+        self.out.extend_from_slice(number::general(number, 14).as_bytes());
+        Ok(())
+    }
+
+    fn text(&mut self, text: &[u8]) {
+        self.out.push(b'"');
+        for &byte in text {
+            let escape = match byte {
+                b'"' | b'\\' | b'/' => byte,
+                0x08 => b'b',
+                0x0C => b'f',
+                b'\n' => b'n',
+                b'\r' => b'r',
+                b'\t' => b't',
+                0..0x20 | 0x7F => {
+                    self.out.extend_from_slice(format!("\\u{byte:04x}").as_bytes());
+                    continue;
+                }
+                _ => {
+                    self.out.push(byte);
+                    continue;
+                }
+            };
+            self.out.extend_from_slice(&[b'\\', escape]);
+        }
+        self.out.push(b'"');
+    }
+
+    fn table(&mut self, table: &Table, depth: usize) -> Result<(), String> {
+        if depth > MAX_DEPTH {
+            return Err(format!("Cannot serialise, excessive depth ({depth})"));
+        }
+        if let Some(length) = self.array_length(table)? {
+            self.out.push(b'[');
+            for at in 1..=length {
+                if at > 1 {
+                    self.out.push(b',');
+                }
+                let element = table.raw_get(at).map_err(|error| error.to_string())?;
+                self.value(&element, depth)?;
+            }
+            self.out.push(b']');
+            return Ok(());
+        }
+        self.out.push(b'{');
+        let mut first = true;
+        for pair in table.pairs::<Value, Value>() {
+            let (name, value) = pair.map_err(|error| error.to_string())?;
+            if !std::mem::take(&mut first) {
+                self.out.push(b',');
+            }
+            match &name {
+                Value::String(text) => self.text(&text.as_bytes()),
+                Value::Integer(_) | Value::Number(_) => {
+                    self.out.push(b'"');
+                    self.value(&name, depth)?;
+                    self.out.push(b'"');
+                }
+                other => {
+                    let kind = other.type_name();
+                    return Err(format!("Cannot serialise {kind}: table key must be a number or string"));
+                }
+            }
+            self.out.push(b':');
+            self.value(&value, depth)?;
+        }
+        self.out.push(b'}');
+        Ok(())
+    }
+
+    /// The largest index of a table whose keys are all indices; `None` makes it an object, as an empty one is.
+    fn array_length(&self, table: &Table) -> Result<Option<usize>, String> {
+        let (mut largest, mut count) = (0, 0);
+        for pair in table.pairs::<Value, Value>() {
+            let (key, _) = pair.map_err(|error| error.to_string())?;
+            let index = match key {
+                Value::Integer(index) if index >= 1 => index as usize,
+                Value::Number(index) if index >= 1.0 && index.fract() == 0.0 => index as usize,
+                _ => return Ok(None),
+            };
+            largest = largest.max(index);
+            count += 1;
+        }
+        if count == 0 {
+            return Ok(None);
+        }
+        if largest > SPARSE_SAFE && largest > count * SPARSE_RATIO {
+            return Err("Cannot serialise table: excessively sparse array".into());
+        }
+        Ok(Some(largest))
+    }
+}
+
+/// Reads JSON into Lua values.
+pub(super) struct Decoder<'d> {
+    lua: &'d Lua,
+    text: &'d [u8],
+    at: usize,
+    late: &'d dyn Fn() -> bool,
+}
+
+/// What stands at a place, for the words of an error.
+fn token_name(byte: Option<&u8>) -> &'static str {
+    match byte {
+        None => "T_END",
+        Some(b'{') => "T_OBJ_BEGIN",
+        Some(b'}') => "T_OBJ_END",
+        Some(b'[') => "T_ARR_BEGIN",
+        Some(b']') => "T_ARR_END",
+        Some(b'"') => "T_STRING",
+        Some(b'-' | b'0'..=b'9') => "T_NUMBER",
+        Some(b',') => "T_COMMA",
+        Some(b':') => "T_COLON",
+        Some(_) => "invalid token",
+    }
+}
+
+impl<'d> Decoder<'d> {
+    pub fn new(lua: &'d Lua, text: &'d [u8], late: &'d dyn Fn() -> bool) -> Self {
+        Self { lua, text, at: 0, late }
+    }
+
+    /// The value that the text is.
+    ///
+    /// # Errors
+    /// What is wrong with it, in Redis' words, or Lua's: too much memory.
+    pub fn run(mut self) -> Result<Value, String> {
+        let value = self.value(0)?;
+        self.skip_spaces();
+        if self.at < self.text.len() { self.expected("the end") } else { Ok(value) }
+    }
+
+    fn expected<T>(&self, wanted: &str) -> Result<T, String> {
+        Err(self.wrong(wanted, self.literal_name().unwrap_or(token_name(self.text.get(self.at))), self.at))
+    }
+
+    fn wrong(&self, wanted: &str, found: &str, at: usize) -> String {
+        format!("Expected {wanted} but found {found} at character {}", at + 1)
+    }
+
+    fn literal_name(&self) -> Option<&'static str> {
+        let rest = &self.text[self.at..];
+        match rest {
+            _ if rest.starts_with(b"true") || rest.starts_with(b"false") => Some("T_BOOLEAN"),
+            _ if rest.starts_with(b"null") => Some("T_NULL"),
+            _ => None,
+        }
+    }
+
+    fn skip_spaces(&mut self) {
+        while matches!(self.text.get(self.at), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            self.at += 1;
+        }
+    }
+
+    fn value(&mut self, depth: usize) -> Result<Value, String> {
+        if (self.late)() {
+            return Err("not enough time".into());
+        }
+        self.skip_spaces();
+        match self.text.get(self.at) {
+            Some(b'{') => self.object(depth + 1),
+            Some(b'[') => self.array(depth + 1),
+            Some(b'"') => {
+                let text = self.string("value")?;
+                self.lua.create_string(text).map(Value::String).map_err(|error| error.to_string())
+            }
+            Some(b'-' | b'0'..=b'9') => self.number(),
+            _ => {
+                for (literal, value) in
+                    [("true", Value::Boolean(true)), ("false", Value::Boolean(false)), ("null", Value::NULL)]
+                {
+                    if self.text[self.at..].starts_with(literal.as_bytes()) {
+                        self.at += literal.len();
+                        return Ok(value);
+                    }
+                }
+                self.expected("value")
+            }
+        }
+    }
+
+    fn descend(&mut self, depth: usize) -> Result<Table, String> {
+        if depth > MAX_DEPTH {
+            return Err(format!("Found too many nested data structures ({depth})"));
+        }
+        self.at += 1;
+        self.skip_spaces();
+        self.lua.create_table().map_err(|error| error.to_string())
+    }
+
+    fn array(&mut self, depth: usize) -> Result<Value, String> {
+        let table = self.descend(depth)?;
+        if self.text.get(self.at) == Some(&b']') {
+            self.at += 1;
+            return Ok(Value::Table(table));
+        }
+        for index in 1_usize.. {
+            let element = self.value(depth)?;
+            table.raw_set(index, element).map_err(|error| error.to_string())?;
+            self.skip_spaces();
+            match self.text.get(self.at) {
+                Some(b',') => self.at += 1,
+                Some(b']') => break,
+                _ => return self.expected("comma or array end"),
+            }
+        }
+        self.at += 1;
+        Ok(Value::Table(table))
+    }
+
+    fn object(&mut self, depth: usize) -> Result<Value, String> {
+        let table = self.descend(depth)?;
+        if self.text.get(self.at) == Some(&b'}') {
+            self.at += 1;
+            return Ok(Value::Table(table));
+        }
+        loop {
+            self.skip_spaces();
+            if self.text.get(self.at) != Some(&b'"') {
+                return self.expected("object key string");
+            }
+            let name = self.string("object key string")?;
+            let name = self.lua.create_string(name).map_err(|error| error.to_string())?;
+            self.skip_spaces();
+            if self.text.get(self.at) != Some(&b':') {
+                return self.expected("colon");
+            }
+            self.at += 1;
+            let value = self.value(depth)?;
+            table.raw_set(name, value).map_err(|error| error.to_string())?;
+            self.skip_spaces();
+            match self.text.get(self.at) {
+                Some(b',') => self.at += 1,
+                Some(b'}') => break,
+                _ => return self.expected("comma or object end"),
+            }
+        }
+        self.at += 1;
+        Ok(Value::Table(table))
+    }
+
+    fn number(&mut self) -> Result<Value, String> {
+        let start = self.at;
+        while matches!(self.text.get(self.at), Some(b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E')) {
+            self.at += 1;
+        }
+        let text = std::str::from_utf8(&self.text[start..self.at]).unwrap_or_default();
+        let number: Option<f64> = text.parse().ok();
+        number.map(Value::Number).ok_or_else(|| self.wrong("value", "invalid number", start))
+    }
+
+    fn string(&mut self, wanted: &str) -> Result<Vec<u8>, String> {
+        self.at += 1;
+        let mut text = Vec::new();
+        loop {
+            let Some(&byte) = self.text.get(self.at) else {
+                return Err(self.wrong(wanted, "unexpected end of string", self.at));
+            };
+            self.at += 1;
+            match byte {
+                b'"' => return Ok(text),
+                b'\\' => self.escape(wanted, &mut text)?,
+                _ => text.push(byte),
+            }
+        }
+    }
+
+    /// What stands behind a backslash.
+    fn escape(&mut self, wanted: &str, text: &mut Vec<u8>) -> Result<(), String> {
+        let backslash = self.at - 1;
+        let escaped = match self.text.get(self.at) {
+            Some(byte @ (b'"' | b'\\' | b'/')) => *byte,
+            Some(b'b') => 0x08,
+            Some(b'f') => 0x0C,
+            Some(b'n') => b'\n',
+            Some(b'r') => b'\r',
+            Some(b't') => b'\t',
+            Some(b'u') => return self.unicode(wanted, text),
+            _ => return Err(self.wrong(wanted, "invalid escape code", backslash)),
+        };
+        self.at += 1;
+        text.push(escaped);
+        Ok(())
+    }
+
+    /// `uXXXX`, or two of them that make one character.
+    fn unicode(&mut self, wanted: &str, text: &mut Vec<u8>) -> Result<(), String> {
+        let backslash = self.at - 1;
+        let unit = |at: usize| {
+            let digits = std::str::from_utf8(self.text.get(at + 1..at + 5)?).ok()?;
+            digits.bytes().all(|digit| digit.is_ascii_hexdigit()).then(|| u16::from_str_radix(digits, 16).ok())?
+        };
+        let first = unit(self.at);
+        let second = match self.text.get(self.at + 5..self.at + 7) {
+            Some(b"\\u") => unit(self.at + 6),
+            _ => None,
+        };
+        let units = first.into_iter().chain(second).collect::<Vec<_>>();
+        let mut characters = char::decode_utf16(units.iter().copied());
+        let Some(Ok(character)) = characters.next() else {
+            return Err(self.wrong(wanted, "invalid unicode escape code", backslash));
+        };
+        self.at += if character.len_utf16() == 2 { 11 } else { 5 };
+        text.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+        Ok(())
+    }
+}
