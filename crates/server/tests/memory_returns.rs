@@ -40,5 +40,6 @@ fn the_memory_of_large_requests_goes_back_to_the_system() {
     last.send(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$9000000\r\n");
     last.send(&[b'x'; 20_000]);
     drop(clients);
-    wait_until("it is back", &|| resident() < before + (10 << 20));
+    // The C library is asked for it once 16 MiB were freed: as much may stay.
+    wait_until("it is back", &|| resident() < before + (18 << 20));
 }

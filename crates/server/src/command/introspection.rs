@@ -81,7 +81,8 @@ fn categories(command: &Command) -> Vec<&'static str> {
     let is = |category| command.categories.contains(&category);
     [
         ("@keyspace", is(Category::Keyspace)),
-        ("@read", has(Flag::ReadOnly)),
+        // A read-only script is none to Redis: what it runs decides.
+        ("@read", has(Flag::ReadOnly) && !is(Category::Scripting)),
         ("@write", has(Flag::Write)),
         ("@set", is(Category::Set)),
         ("@hash", is(Category::Hash)),
