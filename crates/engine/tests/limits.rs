@@ -271,3 +271,26 @@ fn a_loop_longer_than_the_cache_hits_under_either_bound() {
     let hits = hits_of_a_loop(&Cache::new(by_bytes).unwrap(), 20_000);
     assert!(hits >= 35, "by bytes: {hits} %");
 }
+
+#[test]
+fn no_write_evicts_for_more_than_itself() {
+    let cache =
+        Cache::new(Options { max_bytes: 64 << 20, shards: Some(4), seed: Some(1), ..Options::default() }).unwrap();
+    let mut key = 0u32;
+    let mut evicted_by_one = || {
+        key += 1;
+        let before = cache.stats().evictions;
+        cache.set(&key.to_le_bytes(), text(&[7; 32]), &WriteOptions::default()).unwrap();
+        cache.stats().evictions - before
+    };
+    while evicted_by_one() == 0 {}
+    // A segment holds more than a thousand of these entries; a page of the ghosts' table costs eighty.
+    let counts: Vec<u64> = (0..300_000).map(|_| evicted_by_one()).collect();
+    assert!(counts.iter().filter(|&&count| count > 200).count() <= 5, "most writes evict few");
+    assert!(counts.iter().max() <= Some(&1_100), "{:?} evictions in one write", counts.iter().max());
+    // A shrink leaves nothing in reserve: to be filled up by all, not by the next write.
+    cache.resize(32 << 20).unwrap();
+    while cache.maintain() {}
+    let most = (0..300_000).map(|_| evicted_by_one()).max();
+    assert!(most <= Some(1_500), "{most:?} evictions in one write after a shrink");
+}

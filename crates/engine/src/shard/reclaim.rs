@@ -14,7 +14,7 @@ const PACE_BYTES: u32 = 1024;
 /// Steps that one write may take to keep pace, and in need of a segment before it turns to the reserve; a step of
 /// compaction counts as many as it may move records.
 const PACE_STEPS: u32 = 128;
-const STEPS_BEFORE_RESERVE: u32 = 1024;
+const STEPS_BEFORE_RESERVE: u32 = 128;
 /// Percent of the log that may be dead before compaction goes before eviction. In exact `lru` records die
 /// everywhere, so compaction pays from a higher share on.
 const DEAD_PERCENT_IN_LOG_ORDER: u64 = 8;
@@ -32,14 +32,18 @@ impl Shard {
         if shards == 1 || self.insist {
             return false;
         }
-        let held = self.held(bound) + 1;
-        let share = match bound {
-            Bound::Bytes => self.shared.budget.max() / shards,
-            Bound::Entries => self.shared.options.max_entries.unwrap_or(0) / shards,
-            Bound::Cost => self.shared.options.max_cost.unwrap_or(0) / shards,
+        let (held, room) = match bound {
+            // Small entries take a quarter of the memory for tables: without these no shard would ever have its share.
+            Bound::Bytes => (
+                self.held(bound) + self.index.page_bytes() + self.charged,
+                self.shared.budget.max().saturating_sub(self.shared.segments.reserve_bytes()),
+            ),
+            Bound::Entries => (self.held(bound), self.shared.options.max_entries.unwrap_or(0)),
+            Bound::Cost => (self.held(bound), self.shared.options.max_cost.unwrap_or(0)),
         };
+        let share = room / shards;
         // A tenth below the share, so that shards do not take turns over one segment.
-        held < share - share / 10
+        held + 1 < share - share / 10
     }
 
     /// Makes sure that `bytes` can be appended to `queue`.
