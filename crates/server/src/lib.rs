@@ -36,6 +36,6 @@ mod waiting;
 
 pub use command::docs::markdown as commands_markdown;
 pub use glob::matches as glob_matches;
-pub use options::{ClientLimits, ServerOptions, TextFraming};
+pub use options::{ClientLimits, ServerOptions};
 pub use password::Password;
 pub use server::{Server, ServerStats, StartError};

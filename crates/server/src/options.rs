@@ -31,8 +31,6 @@ pub struct ServerOptions {
     pub scripts: bool,
     /// Memory of the scripts of one loop, in bytes.
     pub script_memory: usize,
-    /// What one request of the text protocol is.
-    pub text_framing: TextFraming,
     /// Whether the first loop does the cache's background work ([`tandem_engine::Cache::maintain`]); false where
     /// somebody else does it already.
     pub maintain: bool,
@@ -49,19 +47,9 @@ impl Default for ServerOptions {
             transaction_budget: Duration::from_millis(50),
             scripts: true,
             script_memory: 16 << 20,
-            text_framing: TextFraming::Line,
             maintain: true,
         }
     }
-}
-
-/// What one request of the text protocol is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TextFraming {
-    /// A line; a carriage return at its end does not belong to it.
-    Line,
-    /// What one read delivers.
-    Message,
 }
 
 /// What clients may cost. Every figure is per connection unless it says otherwise.
@@ -81,8 +69,6 @@ pub struct ClientLimits {
     pub stalled_reader: Duration,
     /// How long a client may be silent before its connection is closed; `None`: for ever.
     pub idle: Option<Duration>,
-    /// The same for a client of the text protocol.
-    pub text_idle: Option<Duration>,
     /// Buffers of all clients together, in bytes. From three quarters on new clients are refused; beyond it a client
     /// whose buffers grow over an equal share is cut. `None`: an eighth of the cache's bound, at least 64 MiB.
     pub buffer_bytes: Option<usize>,
@@ -113,7 +99,6 @@ impl Default for ClientLimits {
             reply_bytes: 512 << 20,
             stalled_reader: Duration::from_secs(30),
             idle: None,
-            text_idle: Some(Duration::from_secs(60)),
             buffer_bytes: None,
             linger: Duration::from_secs(1),
         }
