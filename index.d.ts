@@ -196,6 +196,8 @@ export interface ListenOptions {
   maxClients?: number
   /** Time in ms after which a silent client is closed; absent for never. */
   idleMs?: number
+  /** Whether clients may run scripts. */
+  scripts: boolean
 }
 
 /** Latencies in nanoseconds. */

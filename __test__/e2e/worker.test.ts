@@ -102,6 +102,14 @@ test("a taken port is one line and exit code 2", async () => {
   });
 });
 
+test("--no-scripts refuses scripts", async () => {
+  const { port } = await start("--no-scripts");
+  const client = new Redis(port, "127.0.0.1");
+  onTestFinished(() => client.disconnect());
+  await expect(client.eval("return 1", 0)).rejects.toThrow("ERR scripts are disabled on this server (--no-scripts)");
+  expect(await client.ping()).toBe("PONG");
+});
+
 test("config print shows value and origin", () => {
   const { status, stdout } = tandem("config", "print", "--port", "1234");
   expect(status).toBe(0);

@@ -118,6 +118,7 @@ test.each([
     "option password must be a string or a Uint8Array; got a value of type number",
   ],
   [{ idleTimeout: 10 }, RangeError, "option idleTimeout must be a whole number from 1000 to 2592000000; got 10"],
+  [{ scripts: 1 as never }, TypeError, "option scripts must be true or false; got 1"],
   [{ maxClients: 0 }, RangeError, "option maxClients must be a whole number from 1 to 1000000; got 0"],
 ])("%j is refused", async (options, type, message) => {
   await expect(Worker.listen(options)).rejects.toThrow(new type(message));
@@ -148,6 +149,13 @@ test("with a password it listens everywhere, and wants it first", async () => {
   expect(await told.get("k")).toBe("v");
 });
 
+test("runs scripts unless they are off", async () => {
+  const on = await listen();
+  expect(await client(on).eval("return redis.call('SET', KEYS[1], ARGV[1])", 1, "k", "v")).toBe("OK");
+  const off = await listen({ scripts: false });
+  await expect(client(off).eval("return 1", 0)).rejects.toThrow("ERR scripts are disabled on this server");
+});
+
 test("a client beyond maxClients is told so", async () => {
   const worker = await listen({ maxClients: 1 });
   expect(await client(worker).ping()).toBe("PONG");
@@ -161,7 +169,7 @@ test("a client beyond maxClients is told so", async () => {
 test.each([
   [
     { foo: 1 },
-    /Worker\.listen has no option foo; it has port, bind, threads, password, maxClients, idleTimeout, cache/,
+    /Worker\.listen has no option foo; it has port, bind, threads, password, maxClients, idleTimeout, scripts, cache/,
   ],
   [5, /options of Worker\.listen must be an object; got 5/],
   [[], /options of Worker\.listen must be an object; got an array/],

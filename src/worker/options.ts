@@ -29,6 +29,8 @@ export interface ListenOptions {
   maxClients?: number;
   /** Time in ms after which a silent client is closed, 1,000 to 2,592,000,000 (30 days). Default: never. */
   idleTimeout?: number;
+  /** Whether clients may run Lua scripts. Default: true. */
+  scripts?: boolean;
 }
 
 /** One event loop a core, at most 16. */
@@ -38,9 +40,13 @@ export function defaultThreads(): number {
 
 /** Checks the options and fills in the defaults. */
 export function parseListenOptions(options: ListenOptions) {
-  const { port = DEFAULT_PORT, threads = defaultThreads(), maxClients, idleTimeout } = options;
+  const { port = DEFAULT_PORT, threads = defaultThreads(), maxClients, idleTimeout, scripts = true } = options;
   const password = options.password === undefined ? undefined : passwordBytes(options.password);
+  if (typeof scripts !== "boolean") {
+    throw new TypeError(`option scripts must be true or false; got ${JSON.stringify(scripts) ?? String(scripts)}`);
+  }
   return {
+    scripts,
     port: whole("port", port, 0, 65_535),
     bind: address(options.bind ?? DEFAULT_BIND, password !== undefined),
     threads: whole("threads", threads, 1, MAX_THREADS),

@@ -29,6 +29,7 @@ const WORKER_OPTIONS: ReadonlySet<string> = new Set<keyof WorkerOptions>([
   "password",
   "maxClients",
   "idleTimeout",
+  "scripts",
   "cache",
 ]);
 const CLOSE_OPTIONS: ReadonlySet<string> = new Set(["drain"]);

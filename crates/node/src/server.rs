@@ -28,6 +28,8 @@ pub struct ListenOptions {
     pub max_clients: Option<u32>,
     /// Time in ms after which a silent client is closed; absent for never.
     pub idle_ms: Option<u32>,
+    /// Whether clients may run scripts.
+    pub scripts: bool,
 }
 
 /// Counters of a server.
@@ -92,6 +94,7 @@ impl NativeServer {
             port: options.port,
             threads: options.threads as usize,
             limits,
+            scripts: options.scripts,
             // The caretaker of this process does it already.
             maintain: false,
             ..ServerOptions::default()

@@ -20,12 +20,13 @@ export const registerWorker: Register = (program) => {
 
 async function serve(configuration: Configuration): Promise<void> {
   const { Worker } = await import("../../worker/worker.js");
-  const { port, bind, password, threads, policy, maxMemory, maxClients, idleTimeout } = configuration;
+  const { port, bind, password, threads, policy, maxMemory, maxClients, idleTimeout, noScripts } = configuration;
   checkMemory(maxMemory);
   const worker = await Worker.listen({
     port,
     bind,
     threads,
+    scripts: !noScripts,
     ...(password === undefined ? {} : { password }),
     ...(maxClients === undefined ? {} : { maxClients }),
     ...(idleTimeout === 0 ? {} : { idleTimeout: idleTimeout * 1_000 }),

@@ -11,8 +11,8 @@ const MAX_MEMORY = 32 * 1024 ** 4;
 export interface Setting<T> {
   /** What follows `--` in the flag; also the key in the file, and with TANDEM_ in front the variable. */
   readonly key: string;
-  /** What stands for the value in the help. */
-  readonly placeholder: string;
+  /** What stands for the value in the help; absent for a flag that takes none. */
+  readonly placeholder?: string;
   readonly description: string;
   /** What is allowed, as the end of "... is not". */
   readonly allowed: string;
@@ -108,8 +108,22 @@ const idleTimeout: Setting<number> = {
   fallback: () => 0,
 };
 
+const noScripts: Setting<boolean> = {
+  key: "no-scripts",
+  description: "refuse Lua scripts",
+  allowed: "true or false",
+  schema: v.union([
+    v.boolean(),
+    v.pipe(
+      v.picklist(["true", "false"]),
+      v.transform((text) => text === "true"),
+    ),
+  ]),
+  fallback: () => false,
+};
+
 /** All settings, by their name in code; the order is that of the help. */
-export const settings = { port, bind, passwordFile, maxMemory, threads, policy, maxClients, idleTimeout };
+export const settings = { port, bind, passwordFile, maxMemory, threads, policy, maxClients, idleTimeout, noScripts };
 
 /** The settings with their values. */
 export type Values = { [K in keyof typeof settings]: ReturnType<(typeof settings)[K]["fallback"]> };
