@@ -29,6 +29,24 @@ export function replyEnd(buffer: Buffer, at: number): number | undefined {
   return end;
 }
 
+/** The first line: the type, and how many elements there are. */
+export function header(reply: Buffer): string {
+  return reply.toString("latin1", 0, reply.indexOf("\r\n") + 2);
+}
+
+/** The elements of an array, each with its own frame. */
+export function elements(reply: Buffer): string[] {
+  const found: string[] = [];
+  let at = reply.indexOf("\r\n") + 2;
+  while (at < reply.length) {
+    const end = replyEnd(reply, at);
+    if (end === undefined) throw new Error("a reply that does not end");
+    found.push(reply.toString("latin1", at, end));
+    at = end;
+  }
+  return found;
+}
+
 /** A connection. */
 export class RawClient {
   readonly #socket: Socket;
