@@ -194,6 +194,8 @@ export interface ListenOptions {
   password?: Uint8Array
   /** Connections in all; absent for what the limit on open files allows, up to 10,000. */
   maxClients?: number
+  /** Whether the process is nothing but this server, so that a client may end it. */
+  ownsProcess: boolean
   /** Time in ms after which a silent client is closed; absent for never. */
   idleMs?: number
   /** Whether clients may run scripts. */

@@ -117,3 +117,15 @@ test("config print shows value and origin", () => {
     /^setting {7}value {6}origin\nport {10}1234 {7}flag --port\nbind {10}127\.0\.0\.1 {2}default\n/,
   );
 });
+
+test("SHUTDOWN of a client ends it as a signal does", async () => {
+  const worker = await start();
+  const redis = new Redis(worker.port, { retryStrategy: () => null });
+  onTestFinished(() => {
+    redis.disconnect();
+  });
+  const exited = once(worker.process, "exit");
+  // Nothing is answered; the connection closes.
+  await expect(redis.call("SHUTDOWN", "NOSAVE")).rejects.toThrow(/closed/);
+  expect(await exited).toEqual([0, null]);
+});

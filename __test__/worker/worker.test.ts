@@ -169,7 +169,7 @@ test("a client beyond maxClients is told so", async () => {
 test.each([
   [
     { foo: 1 },
-    /Worker\.listen has no option foo; it has port, bind, threads, password, maxClients, idleTimeout, scripts, cache/,
+    /Worker\.listen has no option foo; it has port, bind, threads, password, maxClients, idleTimeout, scripts, allowShutdown, cache/,
   ],
   [5, /options of Worker\.listen must be an object; got 5/],
   [[], /options of Worker\.listen must be an object; got an array/],

@@ -1,6 +1,7 @@
 /** Options of a worker, checked where they enter. */
 import { isIP } from "node:net";
 import { availableParallelism } from "node:os";
+import { describe } from "../cache/describe.js";
 import { TandemError } from "../errors.js";
 
 /** The port a worker listens on by default. */
@@ -31,6 +32,8 @@ export interface ListenOptions {
   idleTimeout?: number;
   /** Whether clients may run Lua scripts. Default: true. */
   scripts?: boolean;
+  /** Whether `SHUTDOWN` of a client may end this process, as SIGTERM does. Default: no. */
+  allowShutdown?: boolean;
 }
 
 /** One event loop a core, at most 16. */
@@ -40,20 +43,24 @@ export function defaultThreads(): number {
 
 /** Checks the options and fills in the defaults. */
 export function parseListenOptions(options: ListenOptions) {
-  const { port = DEFAULT_PORT, threads = defaultThreads(), maxClients, idleTimeout, scripts = true } = options;
+  const { port = DEFAULT_PORT, threads = defaultThreads(), maxClients, idleTimeout } = options;
+  const { scripts = true, allowShutdown = false } = options;
   const password = options.password === undefined ? undefined : passwordBytes(options.password);
-  if (typeof scripts !== "boolean") {
-    throw new TypeError(`option scripts must be true or false; got ${JSON.stringify(scripts) ?? String(scripts)}`);
-  }
   return {
-    scripts,
     port: whole("port", port, 0, 65_535),
     bind: address(options.bind ?? DEFAULT_BIND, password !== undefined),
     threads: whole("threads", threads, 1, MAX_THREADS),
+    scripts: flag("scripts", scripts),
+    ownsProcess: flag("allowShutdown", allowShutdown),
     ...(password === undefined ? {} : { password }),
     ...(maxClients === undefined ? {} : { maxClients: whole("maxClients", maxClients, 1, MAX_CLIENTS) }),
     ...(idleTimeout === undefined ? {} : { idleMs: whole("idleTimeout", idleTimeout, MIN_IDLE_MS, MAX_IDLE_MS) }),
   };
+}
+
+function flag(option: string, value: unknown): boolean {
+  if (typeof value !== "boolean") throw new TypeError(`option ${option} must be true or false; got ${describe(value)}`);
+  return value;
 }
 
 /** The bytes of a password. What was given is in no message. */

@@ -30,6 +30,7 @@ const WORKER_OPTIONS: ReadonlySet<string> = new Set<keyof WorkerOptions>([
   "maxClients",
   "idleTimeout",
   "scripts",
+  "allowShutdown",
   "cache",
 ]);
 const CLOSE_OPTIONS: ReadonlySet<string> = new Set(["drain"]);

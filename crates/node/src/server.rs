@@ -26,6 +26,8 @@ pub struct ListenOptions {
     pub password: Option<Uint8Array>,
     /// Connections in all; absent for what the limit on open files allows, up to 10,000.
     pub max_clients: Option<u32>,
+    /// Whether the process is nothing but this server, so that a client may end it.
+    pub owns_process: bool,
     /// Time in ms after which a silent client is closed; absent for never.
     pub idle_ms: Option<u32>,
     /// Whether clients may run scripts.
@@ -97,6 +99,7 @@ impl NativeServer {
             scripts: options.scripts,
             // The caretaker of this process does it already.
             maintain: false,
+            owns_process: options.owns_process,
             ..ServerOptions::default()
         };
         let server = Server::start(Arc::clone(&handle.engine), options).map_err(|error| {

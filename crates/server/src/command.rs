@@ -3,6 +3,7 @@
 //! A new command is one entry in the `COMMANDS` of its family and one function.
 
 mod client;
+mod config;
 mod connection;
 pub(crate) mod docs;
 mod element_scan;
@@ -13,9 +14,11 @@ mod info;
 mod introspection;
 mod keys;
 mod keyspace;
+mod latency;
 mod lcs;
 mod lookup;
 mod many;
+mod memory;
 mod numbers;
 mod object;
 mod parse;
@@ -26,13 +29,14 @@ pub(crate) mod refusal;
 mod scripts;
 mod server;
 mod sets;
+mod slowlog;
 mod strings;
 mod transactions;
 mod update;
 mod versions;
 
 pub(crate) use info::REDIS_VERSION;
-pub(crate) use lookup::{Entry, find, full_name};
+pub(crate) use lookup::{Entry, count, find, full_name};
 use tandem_engine::Cache;
 use tandem_wire::{Args, reply};
 
@@ -101,6 +105,8 @@ pub(crate) enum Flag {
     Stale,
     Fast,
     NoAuth,
+    /// Not in a transaction.
+    NoMulti,
     AllowBusy,
     PubSub,
     SkipSlowlog,
@@ -122,6 +128,7 @@ impl Flag {
             Self::Stale => "stale",
             Self::Fast => "fast",
             Self::NoAuth => "no_auth",
+            Self::NoMulti => "no_multi",
             Self::AllowBusy => "allow_busy",
             Self::PubSub => "pubsub",
             Self::SkipSlowlog => "skip_slowlog",

@@ -94,7 +94,7 @@ impl EventLoop {
             paused: false,
             pauses_ended: 0,
             idle: shared.options.limits.idle.map(Idle::new),
-            workspace: Workspace::new(),
+            workspace: Workspace::new(&shared.loops[index].stats),
             shared,
             stopping: false,
         }

@@ -22,6 +22,7 @@ mod glob;
 mod idle;
 mod long_double;
 mod mailbox;
+mod observe;
 mod options;
 mod output;
 mod password;

@@ -23,6 +23,8 @@ pub struct ServerOptions {
     pub threads: usize,
     /// What a client must say by `AUTH` before anything else; `None`: whoever can connect may do everything.
     pub password: Option<Password>,
+    /// Whether the process is nothing but this server, so that `SHUTDOWN` may end it.
+    pub owns_process: bool,
     /// What clients may cost.
     pub limits: ClientLimits,
     /// How long a transaction or a script may run; past it, it is undone.
@@ -43,6 +45,7 @@ impl Default for ServerOptions {
             port: 7379,
             threads: 1,
             password: None,
+            owns_process: false,
             limits: ClientLimits::default(),
             transaction_budget: Duration::from_millis(50),
             scripts: true,

@@ -89,6 +89,23 @@ impl Output {
         Mark { bytes: self.bytes.len(), large: self.large.len() }
     }
 
+    /// Length of everything but large values, sent or not: where the next reply begins.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether the reply that begins at `start` is an error.
+    #[inline]
+    pub fn is_error_at(&self, start: usize) -> bool {
+        self.bytes.get(start) == Some(&b'-')
+    }
+
+    /// The reply that begins at `start`, without its sign, if it is an error.
+    pub fn error_at(&self, start: usize) -> Option<&[u8]> {
+        self.bytes.get(start..)?.strip_prefix(b"-")
+    }
+
     /// Takes back everything written since `mark`; nothing of it may have been sent.
     pub fn rewind(&mut self, mark: Mark) {
         self.bytes.truncate(mark.bytes);

@@ -16,6 +16,7 @@ use tandem_engine::Cache;
 use crate::clients::Clients;
 use crate::event_loop::{EventLoop, WAKER};
 use crate::mailbox::Mailbox;
+use crate::observe::{Errors, Slowlog};
 use crate::options::ServerOptions;
 use crate::pause::Pause;
 use crate::pubsub::PubSub;
@@ -138,7 +139,12 @@ impl Server {
         for _ in 0..options.threads {
             let poll = mio::Poll::new()?;
             let waker = mio::Waker::new(poll.registry(), WAKER)?;
-            loops.push(LoopShared { waker, mailbox: Mailbox::default(), counters: Counters::default() });
+            loops.push(LoopShared {
+                waker,
+                mailbox: Mailbox::default(),
+                counters: Counters::default(),
+                stats: Arc::default(),
+            });
             polls.push(poll);
         }
         crate::event_loop::register_listener(&polls[0], &mut listener)?;
@@ -166,6 +172,8 @@ impl Server {
             numbered,
             census: Mutex::default(),
             scripts: Mutex::default(),
+            errors: Errors::default(),
+            slowlog: Slowlog::default(),
             stop_by: Mutex::new(None),
             stopping: AtomicBool::new(false),
             loops,

@@ -14,6 +14,7 @@ use tandem_engine::Cache;
 use crate::census::Census;
 use crate::clients::Clients;
 use crate::mailbox::{Mailbox, Message};
+use crate::observe::{CommandStats, Errors, Slowlog};
 use crate::options::ServerOptions;
 use crate::pause::Pause;
 use crate::pubsub::PubSub;
@@ -67,6 +68,10 @@ pub(crate) struct Shared {
     pub census: Mutex<Option<Census>>,
     /// Sources of scripts, for `EVALSHA`.
     pub scripts: Mutex<ScriptCache>,
+    /// Errors that were answered.
+    pub errors: Errors,
+    /// Requests that took long.
+    pub slowlog: Slowlog,
     /// Set once, when the server stops: when to give up on peers that do not take their replies.
     pub stop_by: Mutex<Option<Instant>>,
     pub stopping: AtomicBool,
@@ -80,6 +85,7 @@ pub(crate) struct LoopShared {
     pub waker: mio::Waker,
     pub mailbox: Mailbox,
     pub counters: Counters,
+    pub stats: Arc<CommandStats>,
 }
 
 /// Counters with one writer, the loop: a plain load and store, no locked instruction.

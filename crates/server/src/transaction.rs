@@ -143,7 +143,9 @@ pub(crate) const RUN_AT_ONCE: [&str; 6] = ["exec", "discard", "multi", "watch", 
 /// Leaves a request for `EXEC`.
 pub(crate) fn queue(context: &mut Context<'_>, entry: &'static Entry, args: Args<'_>) {
     // What may have to wait for others cannot do so while it holds what they need.
-    if entry.command.group == Group::Tandem && entry.command.flags.contains(&Flag::NoScript) {
+    let flags = entry.command.flags;
+    let waits = entry.command.group == Group::Tandem && flags.contains(&Flag::NoScript);
+    if waits || flags.contains(&Flag::NoMulti) {
         context.error("ERR Command not allowed inside a transaction");
         return note_refusal(context);
     }

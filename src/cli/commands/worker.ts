@@ -27,6 +27,7 @@ async function serve(configuration: Configuration): Promise<void> {
     bind,
     threads,
     scripts: !noScripts,
+    allowShutdown: true,
     ...(password === undefined ? {} : { password }),
     ...(maxClients === undefined ? {} : { maxClients }),
     ...(idleTimeout === 0 ? {} : { idleTimeout: idleTimeout * 1_000 }),

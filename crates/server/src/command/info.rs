@@ -8,6 +8,7 @@ use tandem_wire::{Args, reply};
 
 use super::Context;
 use crate::census;
+use crate::observe::summaries;
 
 /// The Redis whose protocol and commands are spoken here; clients decide by it what they may send.
 pub(crate) const REDIS_VERSION: &str = "7.0.15";
@@ -15,7 +16,7 @@ pub(crate) const REDIS_VERSION: &str = "7.0.15";
 /// A section: its name in `INFO name`, its title, and what writes its lines.
 type Section = (&'static str, &'static str, fn(&Context<'_>, &mut String) -> fmt::Result);
 
-const SECTIONS: [Section; 9] = [
+const SECTIONS: [Section; 13] = [
     ("server", "Server", server),
     ("clients", "Clients", clients),
     ("memory", "Memory", memory),
@@ -23,20 +24,28 @@ const SECTIONS: [Section; 9] = [
     ("stats", "Stats", stats),
     ("replication", "Replication", replication),
     ("cpu", "CPU", cpu),
+    ("commandstats", "Commandstats", command_statistics),
+    ("latencystats", "Latencystats", latency_statistics),
+    ("errorstats", "Errorstats", error_statistics),
     ("cluster", "Cluster", cluster),
     ("keyspace", "Keyspace", keyspace),
+    ("tandem", "Tandem", own),
 ];
 
+/// Sections that come only where they are asked for, or all are.
+const LONG: [&str; 2] = ["commandstats", "latencystats"];
+
 /// Names that stand for every section.
-const ALL: [&[u8]; 3] = [b"all", b"default", b"everything"];
+const ALL: [&[u8]; 2] = [b"all", b"everything"];
 
 pub(super) fn info(context: &mut Context<'_>, args: Args<'_>) {
     let wanted = args.skip(1);
-    let everything =
-        wanted.is_empty() || wanted.iter().any(|name| ALL.iter().any(|all| name.eq_ignore_ascii_case(all)));
+    let asks_for = |name: &[u8]| wanted.iter().any(|one| one.eq_ignore_ascii_case(name));
+    let everything = ALL.iter().any(|name| asks_for(name));
+    let usual = wanted.is_empty() || asks_for(b"default");
     let mut text = String::new();
     for (name, title, write) in SECTIONS {
-        if everything || wanted.iter().any(|one| one.eq_ignore_ascii_case(name.as_bytes())) {
+        if everything || asks_for(name.as_bytes()) || (usual && !LONG.contains(&name)) {
             if !text.is_empty() {
                 text.push_str("\r\n");
             }
@@ -91,7 +100,12 @@ fn memory(context: &Context<'_>, text: &mut String) -> fmt::Result {
     let used = stats.bytes + buffers;
     write!(text, "used_memory:{used}\r\nused_memory_human:{}\r\n", human(used))?;
     if let Some(resident) = resident_bytes() {
-        write!(text, "used_memory_rss:{resident}\r\nused_memory_rss_human:{}\r\n", human(resident))?;
+        let fragmentation = resident as f64 / used as f64;
+        write!(
+            text,
+            "used_memory_rss:{resident}\r\nused_memory_rss_human:{}\r\nmem_fragmentation_ratio:{fragmentation:.2}\r\n",
+            human(resident)
+        )?;
     }
     write!(
         text,
@@ -132,6 +146,60 @@ fn stats(context: &Context<'_>, text: &mut String) -> fmt::Result {
         stats.hits,
         stats.misses,
         shared.cut.load(Relaxed),
+    )?;
+    write!(text, "total_error_replies:{}\r\n", shared.errors.all().values().sum::<u64>())
+}
+
+fn command_statistics(context: &Context<'_>, text: &mut String) -> fmt::Result {
+    for (name, summary) in summaries(context.server.loops.iter().map(|one| &*one.stats)) {
+        let each = summary.usec_per_call();
+        writeln!(
+            text,
+            "cmdstat_{name}:calls={},usec={:.0},usec_per_call={each:.2},rejected_calls={},failed_calls={}\r",
+            summary.calls,
+            each * summary.calls as f64,
+            summary.rejected,
+            summary.failed,
+        )?;
+    }
+    Ok(())
+}
+
+fn latency_statistics(context: &Context<'_>, text: &mut String) -> fmt::Result {
+    for (name, summary) in summaries(context.server.loops.iter().map(|one| &*one.stats)) {
+        if summary.timed > 0 {
+            let [p50, p99, p999] = [0.5, 0.99, 0.999].map(|part| summary.times.quantile(part) as f64 / 1e3);
+            writeln!(text, "latency_percentiles_usec_{name}:p50={p50:.3},p99={p99:.3},p99.9={p999:.3}\r")?;
+        }
+    }
+    Ok(())
+}
+
+fn error_statistics(context: &Context<'_>, text: &mut String) -> fmt::Result {
+    for (code, count) in context.server.errors.all() {
+        writeln!(text, "errorstat_{code}:count={count}\r")?;
+    }
+    Ok(())
+}
+
+/// What no Redis has.
+fn own(context: &Context<'_>, text: &mut String) -> fmt::Result {
+    let shared = context.server;
+    let stats = context.cache().stats();
+    write!(
+        text,
+        "tandem_gates:{}\r\ntandem_resets:{}\r\ntandem_compressed:{}\r\ntandem_shards:{}\r\n\
+         tandem_buffer_bytes:{}\r\ntandem_buffer_limit:{}\r\ntandem_clients_silent:{}\r\n\
+         tandem_refused_passwords:{}\r\ntandem_slow_requests:{}\r\n",
+        stats.gates,
+        stats.resets,
+        stats.compressed,
+        stats.shards,
+        shared.buffer_bytes.load(Relaxed),
+        shared.buffer_limit,
+        shared.silent.load(Relaxed),
+        shared.refused_passwords.load(Relaxed),
+        shared.slowlog.len(),
     )
 }
 
@@ -170,7 +238,7 @@ fn human(bytes: u64) -> String {
 }
 
 /// Resident memory of the process, where the system tells.
-fn resident_bytes() -> Option<u64> {
+pub(super) fn resident_bytes() -> Option<u64> {
     let pages = std::fs::read_to_string("/proc/self/statm").ok()?.split(' ').nth(1)?.parse::<u64>().ok()?;
     Some(pages * rustix::param::page_size() as u64)
 }

@@ -13,6 +13,8 @@ pub(crate) struct Entry {
     /// Its place among all commands and subcommands, from 0 on without gaps: what is counted for each command is kept
     /// under it.
     pub number: u16,
+    /// Whether it has no subcommands, and its time does not grow with what it works on.
+    pub simple: bool,
     pub subcommands: Box<[Entry]>,
 }
 
@@ -32,8 +34,14 @@ static ENTRIES: LazyLock<Box<[Entry]>> = LazyLock::new(|| {
     };
     let mut entry = |command: &Command| {
         let own = number();
-        let nested = |one: &Command| Entry { command: *one, number: number(), subcommands: Box::default() };
-        Entry { command: *command, number: own, subcommands: command.subcommands.iter().map(nested).collect() }
+        let new = |command: &Command, number, subcommands| Entry {
+            command: *command,
+            number,
+            simple: command.subcommands.is_empty() && command.complexity.starts_with("O(1)"),
+            subcommands,
+        };
+        let nested = command.subcommands.iter().map(|one| new(one, number(), Box::default())).collect();
+        new(command, own, nested)
     };
     all().map(&mut entry).collect()
 });
@@ -77,6 +85,11 @@ static NAMES: LazyLock<Box<[String]>> = LazyLock::new(|| {
 /// The full name of the command of this number: `get`, `client|list`.
 pub(crate) fn full_name(number: u16) -> Option<&'static str> {
     NAMES.get(number as usize).map(String::as_str)
+}
+
+/// Number of commands and subcommands.
+pub(crate) fn count() -> usize {
+    NAMES.len()
 }
 
 /// Clearing bit 5 makes upper and lower case one; that some other bytes become one, too, costs a comparison.

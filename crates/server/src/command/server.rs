@@ -2,11 +2,12 @@
 
 use tandem_wire::{Args, reply};
 
-use super::{Category, Command, Context, Flag, Group, Keys, info, introspection, refusal};
-use crate::glob;
+use super::{
+    Category, Command, Context, Flag, Group, Keys, config, info, introspection, latency, memory, refusal, slowlog,
+};
 
 /// What the commands of this family have in common.
-const BASE: Command = Command {
+pub(super) const BASE: Command = Command {
     name: "",
     syntax: "",
     summary: "",
@@ -58,14 +59,67 @@ pub(super) const COMMANDS: &[Command] = &[
         syntax: "CONFIG subcommand",
         summary: "A container for server configuration commands",
         since: "2.0.0",
-        complexity: "Depends on subcommand.",
-        arity: -2,
-        flags: &[],
-        categories: &[],
-        subcommands: CONFIG,
+        subcommands: config::SUBCOMMANDS,
+        ..CONTAINER
+    },
+    Command {
+        name: "slowlog",
+        syntax: "SLOWLOG subcommand",
+        summary: "A container for slow log commands",
+        since: "2.2.12",
+        subcommands: slowlog::SUBCOMMANDS,
+        ..CONTAINER
+    },
+    Command {
+        name: "latency",
+        syntax: "LATENCY subcommand",
+        summary: "A container for latency diagnostics commands",
+        since: "2.8.13",
+        subcommands: latency::SUBCOMMANDS,
+        ..CONTAINER
+    },
+    Command {
+        name: "memory",
+        syntax: "MEMORY subcommand",
+        summary: "A container for memory diagnostics commands",
+        since: "4.0.0",
+        subcommands: memory::SUBCOMMANDS,
+        ..CONTAINER
+    },
+    Command {
+        name: "acl",
+        syntax: "ACL subcommand",
+        summary: "A container for Access List Control commands",
+        since: "6.0.0",
+        subcommands: ACL,
+        ..CONTAINER
+    },
+    Command {
+        name: "shutdown",
+        syntax: "SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] [ABORT]",
+        summary: "Stop a worker that runs alone, after answering what was received",
+        complexity: "O(1)",
+        flags: &[Flag::Admin, Flag::NoScript, Flag::Loading, Flag::Stale, Flag::NoMulti, Flag::AllowBusy],
+        run: shutdown,
         ..BASE
     },
 ];
+
+/// What commands have in common whose work is all in their subcommands.
+const CONTAINER: Command =
+    Command { complexity: "Depends on subcommand.", arity: -2, flags: &[], categories: &[], ..BASE };
+
+const ACL: &[Command] = &[Command {
+    name: "whoami",
+    syntax: "ACL WHOAMI",
+    summary: "Return the name of the user associated to the current connection",
+    since: "6.0.0",
+    arity: 2,
+    flags: &[Flag::NoScript, Flag::Loading, Flag::Stale],
+    categories: &[],
+    run: whoami,
+    ..BASE
+}];
 
 const COMMAND: &[Command] = &[
     Command {
@@ -102,40 +156,6 @@ const COMMAND: &[Command] = &[
     },
 ];
 
-const CONFIG: &[Command] = &[Command {
-    name: "get",
-    syntax: "CONFIG GET parameter [parameter ...]",
-    summary: "Get the values of configuration parameters",
-    since: "2.0.0",
-    complexity: "O(N) when N is the number of configuration parameters provided",
-    arity: -3,
-    flags: &[Flag::Admin, Flag::NoScript, Flag::Loading, Flag::Stale],
-    run: config_get,
-    ..BASE
-}];
-
-/// The parameters of a Redis that clients and tools ask for, with what holds here.
-fn parameters(context: &Context<'_>) -> [(&'static str, String); 14] {
-    let options = &context.server.options;
-    let cache = context.cache().options();
-    [
-        ("appendonly", "no".into()),
-        ("bind", options.bind.to_string()),
-        ("databases", crate::database::DATABASES.to_string()),
-        ("io-threads", options.threads.to_string()),
-        ("maxclients", options.limits.clients.to_string()),
-        ("maxmemory", context.cache().stats().max_bytes.to_string()),
-        ("maxmemory-policy", info::policy_name(cache.policy).into()),
-        ("notify-keyspace-events", String::new()),
-        ("port", context.server.address.port().to_string()),
-        ("proto-max-bulk-len", options.limits.request.bulk_bytes.to_string()),
-        ("requirepass", String::new()),
-        ("save", String::new()),
-        ("tcp-keepalive", "300".into()),
-        ("timeout", "0".into()),
-    ]
-}
-
 fn time(context: &mut Context<'_>, _args: Args<'_>) {
     let now_ms = context.server.now_ms();
     reply::array(context.output.bytes(), 2);
@@ -143,17 +163,25 @@ fn time(context: &mut Context<'_>, _args: Args<'_>) {
     context.bulk((now_ms % 1000 * 1000).to_string().as_bytes());
 }
 
-fn config_get(context: &mut Context<'_>, args: Args<'_>) {
-    let patterns: Vec<Vec<u8>> = args.skip(2).iter().map(<[u8]>::to_ascii_lowercase).collect();
-    let chosen: Vec<_> = parameters(context)
-        .into_iter()
-        .filter(|(name, _)| patterns.iter().any(|pattern| glob::matches(pattern, name.as_bytes())))
-        .collect();
-    let protocol = context.client.protocol;
-    let out = context.output.bytes();
-    reply::map(out, protocol, chosen.len());
-    for (name, value) in &chosen {
-        reply::bulk(out, name.as_bytes());
-        reply::bulk(out, value.as_bytes());
+fn whoami(context: &mut Context<'_>, _args: Args<'_>) {
+    context.bulk(b"default");
+}
+
+/// Ends a process that is nothing but this server, in the way that a signal does: everything received is answered first.
+fn shutdown(context: &mut Context<'_>, args: Args<'_>) {
+    const OPTIONS: [&str; 4] = ["nosave", "save", "now", "force"];
+    let is = |argument: &[u8], option: &str| argument.eq_ignore_ascii_case(option.as_bytes());
+    let options = args.skip(1);
+    if options.len() == 1 && is(&options[0], "abort") {
+        return context.error("ERR No shutdown in progress.");
+    }
+    if !options.iter().all(|argument| OPTIONS.iter().any(|option| is(argument, option))) {
+        return context.error(refusal::SYNTAX);
+    }
+    if !context.server.options.owns_process {
+        return context.error("ERR this server is a part of another program; it is closed there, not by SHUTDOWN");
+    }
+    if let Err(error) = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TERM) {
+        context.error(format_args!("ERR the process cannot be told to stop: {error}"));
     }
 }

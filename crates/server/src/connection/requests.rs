@@ -1,11 +1,14 @@
 //! Runs the requests in a buffer, one after the other.
 
+use std::sync::Arc;
+
 use tandem_engine::{Cache, Prefetched};
 use tandem_wire::{Limits, Progress, ProtocolError, RequestParser};
 
 use crate::command::{self, Context, Entry};
 use crate::connection::{Parked, Special};
 use crate::dispatch;
+use crate::observe::{CommandStats, Meter};
 
 /// Requests that are looked at before the first of them is run.
 const BATCH: usize = 16;
@@ -55,15 +58,20 @@ enum End {
 
 /// Parses some requests ahead, has the processor fetch what their keys will need, then runs them. In a pipeline over
 /// more data than its caches hold, waiting for memory is most of the work; this way the waits overlap.
-#[derive(Default)]
 pub(crate) struct Requests {
     /// One for each request of a batch. Between two calls the first is amid a request or idle, the others idle.
     parsers: [RequestParser; BATCH],
     /// For a look at requests that are not run yet.
     glance: RequestParser,
+    meter: Meter,
 }
 
 impl Requests {
+    /// `stats`: where requests are counted.
+    pub fn new(stats: Arc<CommandStats>) -> Self {
+        Self { parsers: Default::default(), glance: RequestParser::default(), meter: Meter::new(stats) }
+    }
+
     /// Takes over a parser that may be amid a request, and gives the own one in return.
     pub fn exchange(&mut self, parser: &mut RequestParser) {
         std::mem::swap(&mut self.parsers[0], parser);
@@ -102,6 +110,8 @@ impl Requests {
             for (number, one) in batch[..count].iter().enumerate() {
                 let args = self.parsers[number].args(&bytes[one.start..]);
                 if !args.is_empty() {
+                    let start = context.output.len();
+                    self.meter.begin(one.entry, count == 1);
                     dispatch::run_guarded(context, one.entry, args);
                     if let Some(parked) = context.client.parked {
                         if parked != Parked::Pause {
@@ -111,6 +121,11 @@ impl Requests {
                         ran.stop = Stop::Parked;
                         self.parsers.iter_mut().for_each(RequestParser::reset);
                         return ran;
+                    }
+                    if !self.meter.end(context.output, one.entry, start) {
+                        // Made once more, so that the usual request need not keep them until here.
+                        let args = self.parsers[number].args(&bytes[one.start..]);
+                        self.meter.end_rarely(context, one.entry, args, start);
                     }
                     ran.commands += 1;
                 }

@@ -1,9 +1,11 @@
 //! The buffers of a loop.
 
 use std::io;
+use std::sync::Arc;
 
 use crate::connection::requests::Requests;
 use crate::database::KeySpace;
+use crate::observe::CommandStats;
 use crate::output::Output;
 use crate::shared::Shared;
 
@@ -27,11 +29,12 @@ pub(crate) struct Workspace {
 }
 
 impl Workspace {
-    pub fn new() -> Self {
+    /// `stats`: where the loop counts its requests.
+    pub fn new(stats: &Arc<CommandStats>) -> Self {
         Self {
             input: vec![0; READ_BYTES].into_boxed_slice(),
             ahead: std::array::from_fn(|_| vec![0; READ_AHEAD_BYTES].into_boxed_slice()),
-            requests: Requests::default(),
+            requests: Requests::new(Arc::clone(stats)),
             output: Output::default(),
             keys: KeySpace::default(),
             now_s: 0,

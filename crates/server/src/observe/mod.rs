@@ -1,0 +1,12 @@
+//! What a server knows of its own work: counts and times of each command, errors by kind, and the slow requests.
+
+mod errors;
+mod histogram;
+mod meter;
+mod slowlog;
+mod stats;
+
+pub(crate) use errors::Errors;
+pub(crate) use meter::Meter;
+pub(crate) use slowlog::{MAX_LEN as SLOWLOG_MAX_LEN, Slowlog};
+pub(crate) use stats::{CommandStats, Summary, summaries};

@@ -1,0 +1,194 @@
+//! What a server tells of itself: statistics, slow requests, configuration.
+
+mod support;
+
+use std::time::Duration;
+
+use support::{Client, Running, encode, start, start_with};
+use tandem_server::ClientLimits;
+
+/// The value of a field of `INFO section`.
+fn field(running: &Running, section: &str, name: &str) -> Option<String> {
+    let text = running.connect().ask(&format!("INFO {section}"));
+    text.lines().find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(':')?.to_owned()))
+}
+
+/// A number in a field such as `calls=3,usec=4`.
+fn part(field: &str, name: &str) -> f64 {
+    let value = field.split(',').find_map(|part| part.strip_prefix(name)?.strip_prefix('='));
+    value.unwrap_or_else(|| panic!("{name} in {field}")).parse().unwrap()
+}
+
+/// Sends requests one at a time: the time of one in a pipeline is only taken now and then.
+fn say(client: &mut Client, dialogue: &[(&str, &str)]) {
+    for (words, reply) in dialogue {
+        client.send(&encode(words));
+        client.receive(reply.as_bytes());
+    }
+}
+
+#[test]
+fn commands_are_counted_over_all_loops() {
+    let running = start_with(2, ClientLimits::default());
+    // Two connections in turn, so that both loops have one.
+    let (mut one, mut other) = (running.connect(), running.connect());
+    for client in [&mut one, &mut other] {
+        say(client, &[("SET k v", "+OK\r\n"), ("GET k", "$1\r\nv\r\n")]);
+        client.ask("INCR k");
+        client.ask("GET k k");
+        client.ask("CLIENT ID");
+        client.ask("NONE");
+    }
+    let stat = |name: &str| field(&running, "commandstats", &format!("cmdstat_{name}"));
+    let get = stat("get").unwrap();
+    assert_eq!((part(&get, "calls"), part(&get, "rejected_calls"), part(&get, "failed_calls")), (2.0, 2.0, 0.0));
+    let incr = stat("incr").unwrap();
+    assert_eq!((part(&incr, "calls"), part(&incr, "failed_calls")), (2.0, 2.0));
+    assert_eq!(part(&stat("client|id").unwrap(), "calls"), 2.0);
+    assert_eq!(stat("del"), None);
+    assert!(part(&get, "usec_per_call") < 1e6 && part(&get, "usec") >= 0.0, "{get}");
+    let latency = field(&running, "latencystats", "latency_percentiles_usec_set").unwrap();
+    assert!(part(&latency, "p50") > 0.0 && part(&latency, "p99.9") >= part(&latency, "p50"), "{latency}");
+    // Two of GET, two of INCR, two of NONE.
+    assert_eq!(field(&running, "errorstats", "errorstat_ERR").unwrap(), "count=6");
+    assert_eq!(field(&running, "stats", "total_error_replies").unwrap(), "6");
+
+    assert_eq!(one.ask("CONFIG RESETSTAT"), "+OK\r\n");
+    assert_eq!((stat("get"), field(&running, "errorstats", "errorstat_ERR")), (None, None));
+}
+
+#[test]
+fn a_pipeline_counts_every_request() {
+    let running = start();
+    let mut client = running.connect();
+    client.ask_bytes(&b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n".repeat(1_000));
+    let get = field(&running, "commandstats", "cmdstat_get").unwrap();
+    assert_eq!(part(&get, "calls"), 1_000.0);
+}
+
+#[test]
+fn long_sections_come_only_where_they_are_asked_for() {
+    let running = start();
+    let mut client = running.connect();
+    say(&mut client, &[("PING", "+PONG\r\n")]);
+    for (words, has) in [("INFO", false), ("INFO default", false), ("INFO all", true), ("INFO everything", true)] {
+        let text = client.ask(words);
+        assert_eq!(text.contains("# Commandstats\r\n") && text.contains("# Latencystats\r\n"), has, "{words}");
+        assert!(text.contains("# Tandem\r\n") && text.contains("\r\nmem_fragmentation_ratio:"), "{words}");
+    }
+}
+
+#[test]
+fn slow_requests_are_kept() {
+    let running = start();
+    let mut client = running.connect();
+    let ok = "+OK\r\n";
+    let (on, off) = ("CONFIG SET slowlog-log-slower-than 0", "CONFIG SET slowlog-log-slower-than -1");
+    say(
+        &mut client,
+        &[
+            ("SLOWLOG LEN", ":0\r\n"),
+            ("CLIENT SETNAME me", ok),
+            (on, ok),
+            ("SET k v", ok),
+            ("SLOWLOG RESET", ok),
+            (off, ok),
+        ],
+    );
+    let kept = client.ask("SLOWLOG GET");
+    // The reset itself, but not the change that ends it: each with id, time, duration, arguments, peer and name.
+    assert!(kept.starts_with("*1\r\n*6\r\n:"), "{kept}");
+    assert!(kept.contains("\r\n*2\r\n$7\r\nSLOWLOG\r\n$5\r\nRESET\r\n"), "{kept}");
+    assert!(kept.ends_with("$2\r\nme\r\n"), "{kept}");
+    assert_eq!(client.ask("SLOWLOG GET 0"), "*0\r\n");
+    say(
+        &mut client,
+        &[("SLOWLOG LEN", ":1\r\n"), ("SLOWLOG RESET", ok), ("CONFIG SET slowlog-max-len 2", ok), (on, ok)],
+    );
+    say(&mut client, &[(&format!("GET {}", "k".repeat(200)), "$-1\r\n")]);
+    let many: Vec<String> = (0..40).map(|number| number.to_string()).collect();
+    say(&mut client, &[(&format!("EXISTS {}", many.join(" ")), ":0\r\n"), (off, ok)]);
+    let kept = client.ask("SLOWLOG GET -1");
+    assert!(kept.starts_with("*2\r\n"), "{kept}");
+    assert!(kept.contains("*32\r\n$6\r\nEXISTS\r\n") && kept.contains("... (10 more arguments)"), "{kept}");
+    assert!(kept.contains("kkk... (72 more bytes)"), "{kept}");
+    say(&mut client, &[(on, ok), ("PING", "+PONG\r\n"), ("PING", "+PONG\r\n"), (off, ok)]);
+    assert_eq!(client.ask("SLOWLOG LEN"), ":2\r\n", "the oldest has gone");
+}
+
+#[test]
+fn configuration_is_changed_as_a_whole_or_not_at_all() {
+    let running = start();
+    let mut client = running.connect();
+    let failed = |name: &str, reason: &str| {
+        format!("-ERR CONFIG SET failed (possibly related to argument '{name}') - {reason}\r\n")
+    };
+    client.expect(&[
+        ("CONFIG SET maxmemory 32mb slowlog-max-len 7", "+OK\r\n"),
+        ("CONFIG GET slowlog-max-len", "*2\r\n$15\r\nslowlog-max-len\r\n$1\r\n7\r\n"),
+        ("CONFIG GET maxmemory", "*2\r\n$9\r\nmaxmemory\r\n$8\r\n33554432\r\n"),
+        ("CONFIG SET appendonly NO save ''", "+OK\r\n"),
+        ("CONFIG SET none 1", "-ERR Unknown option or number of arguments for CONFIG SET - 'none'\r\n"),
+        ("CONFIG SET slowlog-max-len 8 save", "-ERR wrong number of arguments for 'config|set' command\r\n"),
+        ("CONFIG SET slowlog-max-len 8 port 1", &failed("port", "can't set immutable config")),
+        ("CONFIG SET slowlog-max-len x", &failed("slowlog-max-len", "argument couldn't be parsed into an integer")),
+        ("CONFIG SET slowlog-max-len 8 SLOWLOG-MAX-LEN 9", &failed("slowlog-max-len", "duplicate parameter")),
+        ("CONFIG SET maxmemory lots", &failed("maxmemory", "argument must be a memory value")),
+        ("CONFIG SET maxmemory -1", &failed("maxmemory", "argument must be a memory value")),
+        (
+            "CONFIG SET slowlog-log-slower-than -2",
+            &failed("slowlog-log-slower-than", "argument must be between -1 and 9223372036854775807 inclusive"),
+        ),
+        ("CONFIG GET slowlog-max-len", "*2\r\n$15\r\nslowlog-max-len\r\n$1\r\n7\r\n"),
+    ]);
+    assert!(client.ask("CONFIG SET maxmemory 1").contains("maxBytes"));
+    assert_eq!(running.cache.stats().max_bytes, 32 << 20);
+}
+
+#[test]
+fn latencies_are_told_as_powers_of_two() {
+    let running = start();
+    let mut client = running.connect();
+    say(&mut client, &[("GET k", "$-1\r\n")]);
+    let text = client.ask("LATENCY HISTOGRAM get none");
+    assert!(text.starts_with("*2\r\n$3\r\nget\r\n*4\r\n$5\r\ncalls\r\n:1\r\n"), "{text}");
+    assert!(text.contains("$14\r\nhistogram_usec\r\n*"), "{text}");
+    client.ask("CONFIG RESETSTAT");
+    client.expect(&[
+        ("LATENCY HISTOGRAM get", "*0\r\n"),
+        ("LATENCY LATEST", "*0\r\n"),
+        ("LATENCY HISTORY command", "*0\r\n"),
+        ("LATENCY RESET command", ":0\r\n"),
+    ]);
+    assert!(client.ask("LATENCY DOCTOR").contains("latency|latest: "));
+}
+
+#[test]
+fn memory_is_accounted_for() {
+    let running = start();
+    let mut client = running.connect();
+    client.ask("SET k v");
+    let text = client.ask("MEMORY STATS");
+    assert!(text.contains("$10\r\nkeys.count\r\n:1\r\n") && text.contains("$13\r\ndataset.bytes\r\n:"), "{text}");
+    assert!(client.ask("MEMORY DOCTOR").starts_with('$'));
+    client.ask("HELLO 3");
+    assert!(client.ask("MEMORY STATS").starts_with('%'));
+    assert!(client.ask("MEMORY DOCTOR").contains("\r\ntxt:"));
+}
+
+#[test]
+fn a_client_cannot_end_another_program() {
+    let running = start();
+    let mut client = running.connect();
+    client.expect(&[
+        ("ACL WHOAMI", "$7\r\ndefault\r\n"),
+        ("SHUTDOWN later", "-ERR syntax error\r\n"),
+        ("SHUTDOWN ABORT", "-ERR No shutdown in progress.\r\n"),
+        (
+            "SHUTDOWN NOSAVE NOW",
+            "-ERR this server is a part of another program; it is closed there, not by SHUTDOWN\r\n",
+        ),
+    ]);
+    say(&mut client, &[("MULTI", "+OK\r\n"), ("SHUTDOWN", "-ERR Command not allowed inside a transaction\r\n")]);
+    running.server.stop(Duration::ZERO);
+}
