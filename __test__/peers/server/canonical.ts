@@ -57,4 +57,3 @@ function paired(reply: Buffer): string[] {
   const flat = elements(reply);
   return flat.flatMap((field, at) => (at % 2 === 0 ? [field + flat[at + 1]] : []));
 }
-
