@@ -35,6 +35,11 @@ const float = fc.oneof(
     arbitrary: fc.constantFrom("0.1", "3.0e3", "1e17", "1e4000", "1e5000", "-inf", "nan", ".5", "5.", "1e"),
   },
 );
+const database = fc.constantFrom("0", "1", "1", "15", "16", "-1", "x", "9999999999", "");
+const copyOption: fc.Arbitrary<Request> = fc.oneof(
+  fc.constantFrom<Request>(["REPLACE"], ["replace"], ["DB"], ["NOTHING"]),
+  database.map((db): Request => ["DB", db]),
+);
 const anyCase = (word: string) => fc.constantFrom(word, word.toLowerCase());
 const oneOf = (...words: string[]) => fc.constantFrom(...words);
 
@@ -102,6 +107,11 @@ const right: fc.Arbitrary<Request> = fc.oneof(
   { weight: 4, arbitrary: command("UNLINK", keys) },
   { weight: 4, arbitrary: command("EXISTS", keys) },
   { weight: 4, arbitrary: command("TYPE", key) },
+  { weight: 6, arbitrary: command("RENAME", key, key) },
+  { weight: 4, arbitrary: command("RENAMENX", key, key) },
+  { weight: 6, arbitrary: command("COPY", key, key, some(copyOption, 2)) },
+  { weight: 4, arbitrary: command("MOVE", key, database) },
+  { weight: 2, arbitrary: command("SWAPDB", database, database) },
   { weight: 8, arbitrary: command("EXPIRE", key, duration, some(expireOption, 2)) },
   { weight: 8, arbitrary: command("PEXPIRE", key, duration, some(expireOption, 2)) },
   { weight: 8, arbitrary: command("EXPIREAT", key, moment, some(expireOption, 2)) },
@@ -145,6 +155,10 @@ const names = oneOf(
   "INCRBYFLOAT",
   "LCS",
   "TOUCH",
+  "RENAME",
+  "COPY",
+  "MOVE",
+  "SWAPDB",
   "DBSIZE",
   "SELECT",
   "CLIENT",

@@ -33,7 +33,7 @@ mod value;
 mod watch;
 
 pub use cache::{
-    Cache, Commits, EntryInfo, Fill, Filled, Held, Lease, LeaseMode, Prefetched, ScanEntry, Scope, Stable,
+    Cache, Commits, EntryInfo, Fill, Filled, Held, Lease, LeaseMode, Moved, Prefetched, ScanEntry, Scope, Stable,
 };
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use collection::{Editor, Element, Elements, Growth, Put};

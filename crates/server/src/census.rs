@@ -1,9 +1,8 @@
 //! How many keys each database has.
 
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use crate::database::{DATABASES, split};
+use crate::database::DATABASES;
 use crate::shared::Shared;
 
 /// Keys of each database.
@@ -31,7 +30,7 @@ impl Census {
 /// Counts the keys of each database. Constant time while only database 0 was ever selected; else a walk over all keys,
 /// whose result is used again where it took long.
 pub(crate) fn count(shared: &Shared) -> Counts {
-    if !shared.numbered.load(Relaxed) {
+    if shared.databases.is_single() {
         let mut counts = Counts::default();
         counts[0] = shared.cache.len();
         return counts;
@@ -50,7 +49,7 @@ fn walk(shared: &Shared) -> Census {
         cursor = shared.cache.scan(cursor, &mut page);
         for entry in page.drain(..) {
             // An embedded cache may hold keys that look like those of a database there is not.
-            if let Some(count) = counts.get_mut(usize::from(split(&entry.key).0)) {
+            if let Some(count) = counts.get_mut(usize::from(shared.databases.split(&entry.key).0)) {
                 *count += 1;
             }
         }

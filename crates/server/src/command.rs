@@ -26,6 +26,7 @@ mod pubsub;
 mod random_members;
 mod ranges;
 pub(crate) mod refusal;
+mod rename;
 mod scripts;
 mod server;
 mod sets;
@@ -276,6 +277,7 @@ pub(crate) const FAMILIES: &[Family] = &[
     Family { title: "Sets", commands: sets::COMMANDS },
     Family { title: "Strings of many keys", commands: many::COMMANDS },
     Family { title: "Keys", commands: keys::COMMANDS },
+    Family { title: "Keys that change their name or database", commands: rename::COMMANDS },
     Family { title: "Entries, looked at from outside", commands: object::COMMANDS },
     Family { title: "Expiry", commands: expiry::COMMANDS },
     Family { title: "Keyspace", commands: keyspace::COMMANDS },

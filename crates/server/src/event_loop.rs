@@ -12,6 +12,7 @@ use tandem_engine::Error;
 
 use crate::clients::Card;
 use crate::connection::{Connection, Outcome, Parked, READ_AHEAD, Workspace};
+use crate::database::KeySpace;
 use crate::idle::Idle;
 use crate::mailbox::{Address, Message};
 use crate::pubsub::{Push, Topic};
@@ -94,7 +95,7 @@ impl EventLoop {
             paused: false,
             pauses_ended: 0,
             idle: shared.options.limits.idle.map(Idle::new),
-            workspace: Workspace::new(&shared.loops[index].stats),
+            workspace: Workspace::new(&shared.loops[index].stats, KeySpace::new(Arc::clone(&shared.databases))),
             shared,
             stopping: false,
         }

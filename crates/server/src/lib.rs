@@ -11,6 +11,7 @@
 //! The buffers belong to the loop. A connection owns memory only for a request that is not complete and for
 //! replies that its peer does not take, so an idle one costs nothing but its entry in the table.
 
+mod atomic;
 mod census;
 mod clients;
 mod command;

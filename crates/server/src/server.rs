@@ -14,6 +14,7 @@ use socket2::{Domain, Socket, Type};
 use tandem_engine::Cache;
 
 use crate::clients::Clients;
+use crate::database::Databases;
 use crate::event_loop::{EventLoop, WAKER};
 use crate::mailbox::Mailbox;
 use crate::observe::{Errors, Slowlog};
@@ -149,7 +150,7 @@ impl Server {
         }
         crate::event_loop::register_listener(&polls[0], &mut listener)?;
 
-        let numbered = crate::database::numbered(&cache);
+        let databases = Databases::of(&cache);
         let shared = Arc::new_cyclic(|own| Shared {
             own: own.clone(),
             run_id: run_id(&address),
@@ -169,7 +170,7 @@ impl Server {
             buffer_bytes: AtomicUsize::new(0),
             pause: Pause::default(),
             pubsub: PubSub::default(),
-            numbered,
+            databases,
             census: Mutex::default(),
             scripts: Mutex::default(),
             errors: Errors::default(),

@@ -13,6 +13,7 @@ use tandem_engine::Cache;
 
 use crate::census::Census;
 use crate::clients::Clients;
+use crate::database::Databases;
 use crate::mailbox::{Mailbox, Message};
 use crate::observe::{CommandStats, Errors, Slowlog};
 use crate::options::ServerOptions;
@@ -62,8 +63,8 @@ pub(crate) struct Shared {
     pub pause: Pause,
     /// Who listens to what.
     pub pubsub: PubSub,
-    /// Whether a database other than 0 was ever selected; see [`numbered`](crate::database::numbered).
-    pub numbered: Arc<AtomicBool>,
+    /// The numbered databases of the cache.
+    pub databases: Arc<Databases>,
     /// The last count of the keys of each database.
     pub census: Mutex<Option<Census>>,
     /// Sources of scripts, for `EVALSHA`.

@@ -9,7 +9,7 @@ use tandem_wire::{Args, KeptRequests, reply};
 
 use crate::command::{Command, Context, Entry, Flag, Group, Keys, keys_of, refusal};
 use crate::connection::Special;
-use crate::database::stored_key;
+use crate::database::Restore;
 use crate::shared::Shared;
 
 /// Keys that one client may watch.
@@ -43,6 +43,8 @@ pub(crate) struct Watched {
     flag: Arc<WatchFlag>,
     /// As they are stored.
     keys: Vec<Box<[u8]>>,
+    /// Their databases, and how often each had been exchanged for another one when it was noted.
+    databases: Vec<(u8, u32)>,
     bytes: usize,
 }
 
@@ -52,11 +54,15 @@ impl Watched {
         self.bytes * 2
     }
 
-    /// Watches `key`. `None` where there is no room for another one.
-    fn add(&mut self, key: &[u8], shared: &Shared) -> Option<Result<(), Error>> {
+    /// Watches `key` of database `db`. `None` where there is no room for another one.
+    fn add(&mut self, db: u8, key: &[u8], shared: &Shared) -> Option<Result<(), Error>> {
         if self.keys.len() >= MAX_WATCHED {
             return None;
         }
+        if !self.databases.iter().any(|(one, _)| *one == db) {
+            self.databases.push((db, shared.databases.swaps(db)));
+        }
+        let key = &*shared.databases.stored(db, key);
         // One that has expired is not there: its removal is no change.
         shared.cache.contains(key);
         let watched = shared.cache.watch(key, &self.flag);
@@ -81,7 +87,8 @@ impl Watched {
         for key in &self.keys {
             shared.cache.contains(key);
         }
-        self.flag.is_dirty()
+        // Another database has taken the place of the one whose keys are watched.
+        self.flag.is_dirty() || self.databases.iter().any(|(db, swaps)| shared.databases.swaps(*db) != *swaps)
     }
 }
 
@@ -119,7 +126,7 @@ pub(crate) fn watch(context: &mut Context<'_>, args: Args<'_>) {
     let db = context.client.db;
     let watched = &mut context.client.session().watched;
     for key in args.skip(1).iter() {
-        match watched.add(&stored_key(db, key), shared) {
+        match watched.add(db, key, shared) {
             Some(Ok(())) => {}
             Some(Err(error)) => return refusal::engine(context, &error),
             None => {
@@ -174,6 +181,8 @@ enum Failure {
     /// A watched key has changed.
     Dirty,
     OutOfTime,
+    /// Databases were exchanged before the transaction held its keys.
+    Swapped,
 }
 
 impl From<Error> for Failure {
@@ -191,7 +200,9 @@ pub(crate) fn execute(context: &mut Context<'_>) {
     match outcome {
         None => context.error("EXECABORT Transaction discarded because of previous errors."),
         Some(Ok(())) => {}
-        Some(Err(Failure::Dirty)) => reply::null_array(context.output.bytes(), context.client.protocol),
+        Some(Err(Failure::Dirty | Failure::Swapped)) => {
+            reply::null_array(context.output.bytes(), context.client.protocol)
+        }
         Some(Err(Failure::Refused(error))) => refusal::engine(context, &error),
         Some(Err(Failure::OutOfTime)) => {
             let budget = context.server.options.transaction_budget.as_millis();
@@ -201,9 +212,19 @@ pub(crate) fn execute(context: &mut Context<'_>) {
 }
 
 fn run(context: &mut Context<'_>, queue: &Queue, watched: &Watched) -> Result<(), Failure> {
+    loop {
+        match attempt(context, queue, watched) {
+            Err(Failure::Swapped) => {}
+            outcome => return outcome,
+        }
+    }
+}
+
+fn attempt(context: &mut Context<'_>, queue: &Queue, watched: &Watched) -> Result<(), Failure> {
     let server = context.server;
     let (mark, db, protocol) = (context.output.mark(), context.client.db, context.client.protocol);
-    let keys = keys_of_all(queue, db);
+    let layout = server.databases.layout();
+    let keys = keys_of_all(server, queue, db);
     let keys: Option<Vec<&[u8]>> =
         keys.as_ref().map(|keys| keys.iter().map(|key| &**key).chain(watched.keys.iter().map(|key| &**key)).collect());
     let scope = keys.as_ref().map_or(Scope::All, |keys| Scope::Keys(keys));
@@ -211,7 +232,13 @@ fn run(context: &mut Context<'_>, queue: &Queue, watched: &Watched) -> Result<()
         if watched.is_dirty(server) {
             return Err(Failure::Dirty);
         }
-        run_all(context, queue, held)
+        if server.databases.layout() != layout {
+            return Err(Failure::Swapped);
+        }
+        let restore = Restore::new(&server.databases, held);
+        run_all(context, queue, held)?;
+        restore.keep();
+        Ok(())
     });
     if outcome.is_err() {
         context.output.rewind(mark);
@@ -235,13 +262,13 @@ fn run_all(context: &mut Context<'_>, queue: &Queue, held: &Held<'_>) -> Result<
 }
 
 /// The stored keys of all requests; `None` where only the whole cache will do.
-fn keys_of_all(queue: &Queue, db: u8) -> Option<Vec<Cow<'_, [u8]>>> {
+fn keys_of_all<'q>(server: &Shared, queue: &'q Queue, db: u8) -> Option<Vec<Cow<'q, [u8]>>> {
     if queue.entries.iter().any(|entry| is_unbounded(&entry.command)) {
         return None;
     }
     let requests = queue.entries.iter().zip(queue.requests.iter());
     let keys = requests.flat_map(|(entry, args)| keys_of(&entry.command, args));
-    Some(keys.map(|key| stored_key(db, key)).collect())
+    Some(keys.map(|key| server.databases.stored(db, key)).collect())
 }
 
 /// Whether a command may touch keys that its arguments do not name, or keys of another database than the selected one.

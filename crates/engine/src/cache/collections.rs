@@ -1,9 +1,8 @@
 //! Hashes and sets.
 
 use super::{Cache, scratch};
-use crate::collection::{Editor, Elements, Growth, SMALL_BYTES};
+use crate::collection::{Editor, Elements, Growth};
 use crate::error::{Error, Result};
-use crate::record::{HEADER_BYTES, field};
 use crate::shard::{CollectionChange, Effects};
 use crate::value::{Found, Kind, ReadMode};
 
@@ -80,14 +79,13 @@ impl Cache {
             return Err(Error::TooLarge { what: "value bytes", size: growth.longest as u64, limit });
         }
         let hash = self.shared.hash(key);
-        let beside = (HEADER_BYTES + 6 * field::BYTES) as usize + key.len();
         let target = CollectionChange {
             hash,
             key,
             kind,
             create,
             growth,
-            small_bytes: SMALL_BYTES.min(self.inline_limit().saturating_sub(beside)),
+            small_bytes: self.small_bytes(key),
             long_key: key.len() > self.inline_limit() / 2,
             limit: self.large_limit(),
         };

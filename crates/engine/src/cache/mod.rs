@@ -7,6 +7,7 @@ mod guard;
 mod keyspace;
 mod maintain;
 mod modify;
+mod moving;
 mod optimistic;
 mod read;
 mod scratch;
@@ -29,6 +30,7 @@ use crate::value::NewValue;
 pub use collections::EntryInfo;
 pub use gated::{Fill, Filled, Lease, LeaseMode, Stable};
 pub use keyspace::ScanEntry;
+pub use moving::Moved;
 pub use read::Prefetched;
 pub use transaction::{Commits, Held, Scope};
 

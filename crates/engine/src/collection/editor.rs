@@ -136,6 +136,14 @@ impl<'a> Editor<'a> {
         done
     }
 
+    /// Makes the collection what Redis calls a hash table, as one is that was copied from such a one.
+    pub(crate) fn remember_hashtable(&mut self) {
+        match self.start.table.as_deref_mut().or(self.grown.as_mut()) {
+            Some(table) => table.hashtable = true,
+            None => self.start.bytes[STATE] |= HASHTABLE,
+        }
+    }
+
     /// Removes all elements, in constant time. The last thing that a change does.
     pub fn clear(&mut self) {
         (self.cleared, self.changed) = (true, true);

@@ -1,17 +1,16 @@
 //! What a transaction has changed in a shard, and how it is undone.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use rapidhash::fast::RandomState;
 
+use super::copy::EntryCopy;
 use super::{Counters, Effects, Removal, Shard, Step};
 use crate::events::{Change, ChangeKind};
 use crate::gates::Overtaking;
-use crate::memory::{LargeSpace, NONE};
-use crate::record::{Draft, Record, field, flag};
-use crate::value::LargeValue;
+use crate::memory::NONE;
+use crate::record::{Record, field};
 
 /// Old values that all transactions together may keep take one part in so many of the cache's bound. Those beyond are
 /// not kept: undoing such a change leaves the key absent, as if it had been evicted.
@@ -42,62 +41,9 @@ pub(crate) struct Journal {
 
 enum Before {
     Absent,
-    Present(OldRecord),
+    Present(EntryCopy),
     /// It was there, and is not kept.
     Lost,
-}
-
-/// A copy of a record, and of its reference to a large value.
-struct OldRecord {
-    bytes: Box<[u8]>,
-    large: Option<LargeValue>,
-}
-
-impl OldRecord {
-    fn of(record: Record, space: &Arc<LargeSpace>) -> Self {
-        // SAFETY: the record is live and has so many bytes.
-        let bytes = unsafe { std::slice::from_raw_parts(record.0, record.bytes(1) as usize) };
-        // A large collection changes where it is, so its elements are kept as they are now.
-        let large = match record.table().map(|table| table.share()) {
-            Some(table) => {
-                let key: &[u8] = if record.has_flag(flag::LONG_KEY) { record.key() } else { &[] };
-                Some(LargeValue(Arc::new(space.keep(key, table)), key.len()))
-            }
-            None => record.has_flag(flag::LARGE).then(|| record.clone_large()),
-        };
-        Self { bytes: bytes.into(), large }
-    }
-
-    /// The copy as a record: to be read only. `large` keeps alive what it points to.
-    fn record(&self) -> Record {
-        Record(self.bytes.as_ptr().cast_mut())
-    }
-
-    fn key(&self) -> &[u8] {
-        let record = self.record();
-        // A long key lies in front of the large value: that of the copy is alive.
-        match &self.large {
-            Some(large) if record.has_flag(flag::LONG_KEY) => &large.0.as_slice()[..record.key_len()],
-            _ => record.key(),
-        }
-    }
-
-    fn draft(&self, links: bool) -> Draft<'_> {
-        let record = self.record();
-        Draft {
-            kind: record.kind(),
-            codec: record.codec(),
-            flags: record.flags(),
-            key: self.key(),
-            value: if self.large.is_some() { &[] } else { record.inline_value() },
-            value_len: record.value_len() as u32,
-            large: self.large.as_ref(),
-            expires_at: record.has_field(field::EXPIRY).then(|| record.field(field::EXPIRY)),
-            idle_ttl_ms: record.idle_ttl_ms(),
-            cost: record.cost(),
-            links,
-        }
-    }
 }
 
 impl Journal {
@@ -171,7 +117,7 @@ impl Shard {
                 if all > self.shared.budget.max() / JOURNALS_PART {
                     Before::Lost
                 } else {
-                    Before::Present(OldRecord::of(record, &self.shared.large))
+                    Before::Present(EntryCopy::of(record, &self.shared.large))
                 }
             }
         };
@@ -232,7 +178,7 @@ impl Shard {
     }
 
     /// Stores a record as it was, its version included; false where no room can be made for it.
-    fn put_back(&mut self, old: &OldRecord, effects: &mut Effects) -> bool {
+    fn put_back(&mut self, old: &EntryCopy, effects: &mut Effects) -> bool {
         let draft = old.draft(crate::eviction::Eviction::wants_links(&self.policy));
         let hash = self.shared.hash(draft.key);
         self.begin_write();

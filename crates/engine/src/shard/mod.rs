@@ -3,6 +3,7 @@
 
 mod clear;
 mod collections;
+mod copy;
 mod expire;
 mod expiry;
 mod gated;
@@ -34,6 +35,7 @@ use crate::watch::Watches;
 use parking_lot::Mutex;
 
 pub(crate) use collections::CollectionChange;
+pub(crate) use copy::EntryCopy;
 pub use gated::Filled;
 pub(crate) use gated::GateEffects;
 pub(crate) use journal::Journal;

@@ -131,7 +131,7 @@ fn select(context: &mut Context<'_>, args: Args<'_>) {
         Some(index) => match u8::try_from(index) {
             Ok(db) if db < DATABASES => {
                 if db > 0 {
-                    context.server.numbered.store(true, Relaxed);
+                    context.server.databases.note_numbered();
                 }
                 context.client.db = db;
                 context.ok();

@@ -1,9 +1,11 @@
 //! Keys of any type.
 
-use tandem_engine::{Condition, Kind, ReadMode};
+use tandem_engine::{Cache, Condition, Error, Kind, ReadMode};
 use tandem_wire::Args;
 
+use super::many::db_keys;
 use super::{Category, Command, Context, Flag, Keys, refusal};
+use crate::atomic::with_keys;
 
 /// What the commands of this family have in common.
 pub(super) const BASE: Command = Command { categories: &[Category::Keyspace], ..super::BASE };
@@ -66,34 +68,32 @@ pub(super) fn type_name(kind: Kind) -> &'static str {
     }
 }
 
-fn del(context: &mut Context<'_>, args: Args<'_>) {
-    let mut deleted = 0;
-    for key in args.skip(1).iter() {
-        let key = context.keys.stored(context.client.db, key);
-        match context.server.cache.delete(key, Condition::Always) {
-            Ok(existed) => deleted += i64::from(existed),
-            Err(error) => return refusal::engine(context, &error),
-        }
+/// Replies with the number of keys for which `one` says yes: of several, all at one moment.
+fn count(context: &mut Context<'_>, args: Args<'_>, mut one: impl FnMut(&Cache, &[u8]) -> Result<bool, Error>) {
+    let cache = &context.server.cache;
+    let counted = if args.len() == 2 {
+        one(cache, context.keys.stored(context.client.db, &args[1])).map(i64::from)
+    } else {
+        with_keys(context.server, &db_keys(context, args.skip(1).iter()), |keys| {
+            keys.iter().try_fold(0, |sum, key| Ok(sum + i64::from(one(cache, key)?)))
+        })
+    };
+    match counted {
+        Ok(count) => context.integer(count),
+        Err(error) => refusal::engine(context, &error),
     }
-    context.integer(deleted);
+}
+
+fn del(context: &mut Context<'_>, args: Args<'_>) {
+    count(context, args, |cache, key| cache.delete(key, Condition::Always));
 }
 
 fn exists(context: &mut Context<'_>, args: Args<'_>) {
-    let mut found = 0;
-    for key in args.skip(1).iter() {
-        let key = context.keys.stored(context.client.db, key);
-        found += i64::from(context.server.cache.contains(key));
-    }
-    context.integer(found);
+    count(context, args, |cache, key| Ok(cache.contains(key)));
 }
 
 fn touch(context: &mut Context<'_>, args: Args<'_>) {
-    let mut found = 0;
-    for key in args.skip(1).iter() {
-        let key = context.keys.stored(context.client.db, key);
-        found += i64::from(context.server.cache.read(key, ReadMode::Use, |_| ()).is_some());
-    }
-    context.integer(found);
+    count(context, args, |cache, key| Ok(cache.read(key, ReadMode::Use, |_| ()).is_some()));
 }
 
 fn type_of(context: &mut Context<'_>, args: Args<'_>) {

@@ -1,14 +1,11 @@
 //! Commands over all keys of a database.
 
-use std::sync::atomic::Ordering::Relaxed;
-
 use tandem_engine::{Condition, ScanEntry};
 use tandem_wire::number::parse_i64;
 use tandem_wire::{Args, reply};
 
 use super::keys::{BASE, type_name};
 use super::{Category, Command, Context, Flag, Group, Keys, parse, refusal};
-use crate::database::split;
 use crate::glob;
 
 const OVER_ALL: Command = Command { keys: Keys::NONE, ..BASE };
@@ -134,7 +131,7 @@ fn scan(context: &mut Context<'_>, args: Args<'_>) {
         cursor = context.cache().scan(cursor, &mut page);
         seen += page.len();
         for entry in page.drain(..) {
-            let (db, key) = split(&entry.key);
+            let (db, key) = context.server.databases.split(&entry.key);
             if db == context.client.db && options.wants(key, &entry) {
                 chosen.push(key.to_vec());
             }
@@ -156,7 +153,7 @@ fn each_key(context: &Context<'_>, mut visit: impl FnMut(&[u8], &[u8])) {
     loop {
         cursor = context.cache().scan(cursor, &mut page);
         for entry in page.drain(..) {
-            let (db, key) = split(&entry.key);
+            let (db, key) = context.server.databases.split(&entry.key);
             if db == context.client.db {
                 visit(key, &entry.key);
             }
@@ -182,16 +179,16 @@ fn keys(context: &mut Context<'_>, args: Args<'_>) {
 }
 
 fn randomkey(context: &mut Context<'_>, _args: Args<'_>) {
-    let db = context.client.db;
-    match context.cache().random_key(|stored| split(stored).0 == db) {
-        Some(stored) => context.bulk(split(&stored).1),
+    let (db, databases) = (context.client.db, &context.server.databases);
+    match context.cache().random_key(|stored| databases.split(stored).0 == db) {
+        Some(stored) => context.bulk(databases.split(&stored).1),
         None => context.null(),
     }
 }
 
 /// Whether every key there is belongs to the selected database.
 fn is_alone(context: &Context<'_>) -> bool {
-    context.client.db == 0 && !context.server.numbered.load(Relaxed)
+    context.client.db == 0 && context.server.databases.is_single()
 }
 
 fn dbsize(context: &mut Context<'_>, _args: Args<'_>) {

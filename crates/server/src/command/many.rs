@@ -1,13 +1,11 @@
 //! Strings of many keys at once: written as one, and read without the half of a transaction among them.
 
-use std::borrow::Cow;
-
-use tandem_engine::{Error, ReadMode, Scope, WriteOptions};
+use tandem_engine::{Error, ReadMode, WriteOptions};
 use tandem_wire::{Args, reply};
 
 use super::strings::{BASE, wire};
 use super::{Command, Context, Flag, Keys, refusal};
-use crate::database::stored_key;
+use crate::atomic::{DbKey, with_keys};
 
 /// The family.
 pub(super) const COMMANDS: &[Command] = &[
@@ -57,10 +55,10 @@ fn mget(context: &mut Context<'_>, args: Args<'_>) {
         return;
     }
     context.output.rewind(mark);
-    let keys = stored_keys(context, args.skip(1).iter());
-    let read = server.cache.transaction(Scope::Keys(&borrowed(&keys)), |_| {
+    let keys = db_keys(context, args.skip(1).iter());
+    let read = with_keys(server, &keys, |_| {
         reply_values(context, args);
-        Ok::<_, Error>(())
+        Ok(())
     });
     if let Err(error) = read {
         refusal::engine(context, &error);
@@ -90,13 +88,9 @@ fn reply_values(context: &mut Context<'_>, args: Args<'_>) {
     }
 }
 
-/// The keys as they are stored.
-fn stored_keys<'a>(context: &Context<'_>, keys: impl Iterator<Item = &'a [u8]>) -> Vec<Cow<'a, [u8]>> {
-    keys.map(|key| stored_key(context.client.db, key)).collect()
-}
-
-fn borrowed<'a>(keys: &'a [Cow<'_, [u8]>]) -> Vec<&'a [u8]> {
-    keys.iter().map(|key| &**key).collect()
+/// The keys, with the database of the client.
+pub(super) fn db_keys<'a>(context: &Context<'_>, keys: impl Iterator<Item = &'a [u8]>) -> Vec<DbKey<'a>> {
+    keys.map(|key| (context.client.db, key)).collect()
 }
 
 fn mset(context: &mut Context<'_>, args: Args<'_>) {
@@ -122,9 +116,9 @@ fn set_all(context: &mut Context<'_>, args: Args<'_>, name: &str, if_absent: boo
         return None;
     }
     let cache = &context.server.cache;
-    let keys = stored_keys(context, args.skip(1).iter().step_by(2));
+    let keys = db_keys(context, args.skip(1).iter().step_by(2));
     let values = args.skip(2);
-    Some(cache.transaction(Scope::Keys(&borrowed(&keys)), |_| {
+    Some(with_keys(context.server, &keys, |keys| {
         if if_absent && keys.iter().any(|key| cache.contains(key)) {
             return Ok(false);
         }

@@ -29,14 +29,14 @@ pub(crate) struct Workspace {
 }
 
 impl Workspace {
-    /// `stats`: where the loop counts its requests.
-    pub fn new(stats: &Arc<CommandStats>) -> Self {
+    /// `stats`: where the loop counts its requests. `keys`: how it finds the keys of databases.
+    pub fn new(stats: &Arc<CommandStats>, keys: KeySpace) -> Self {
         Self {
             input: vec![0; READ_BYTES].into_boxed_slice(),
             ahead: std::array::from_fn(|_| vec![0; READ_AHEAD_BYTES].into_boxed_slice()),
             requests: Requests::new(Arc::clone(stats)),
             output: Output::default(),
-            keys: KeySpace::default(),
+            keys,
             now_s: 0,
         }
     }

@@ -31,6 +31,7 @@ use tandem_engine::{Error, Scope};
 
 use crate::command::{Context, refusal};
 use crate::connection::Client;
+use crate::database::Restore;
 use bridge::Bridge;
 use convert::Writer;
 use interpreter::{Ended, Interpreter, Stop};
@@ -155,6 +156,7 @@ fn attempt(
 ) -> Result<(), Failure> {
     let server = context.server;
     server.cache.transaction(scope, |held| {
+        let restore = Restore::new(&server.databases, held);
         let stopped = |stop| Failure::Stopped { stop, is_final: held.is_final() };
         let mut client = Client::new(context.client.address(), false);
         client.db = context.client.db;
@@ -172,7 +174,7 @@ fn attempt(
                 let max_bytes = out.len().saturating_add(server.options.limits.reply_bytes);
                 let late = || interpreter.state.is_late();
                 let written = Writer { out, protocol, max_bytes, late: &late }.write(&value, 0);
-                written.map_err(|_| stopped(if late() { Stop::Budget } else { Stop::Memory }))
+                written.map_err(|_| stopped(if late() { Stop::Budget } else { Stop::Memory }))?;
             }
             Ended::Failed(problem) => {
                 let mut text = problem.text;
@@ -182,8 +184,9 @@ fn attempt(
                     text.extend_from_slice(format!(", on @user_script:{line}.").as_bytes());
                 }
                 convert::line(out, b'-', &text);
-                Ok(())
             }
         }
+        restore.keep();
+        Ok(())
     })
 }
