@@ -46,6 +46,8 @@ export declare class NativeCache {
   clear(): void
   /** Sets a new bound; says whether it holds already. */
   resize(maxBytes: number): boolean
+  /** Whether the bound that was set last holds. */
+  isWithinBound(): boolean
   /** One step of background work; says whether there is more to do at once. */
   maintain(): boolean
   /** Object shapes learnt by the codec of this cache. */

@@ -309,14 +309,13 @@ export class Cache<V = unknown> {
     return { ...this.#native.stats(), perShard: this.#native.shardStats() };
   }
 
-  /** Sets a new `maxBytes`; resolves when the bound holds. */
+  /** Sets a new `maxBytes`; resolves when the bound holds, or another one that was set meanwhile. */
   async resize(maxBytes: Bytes): Promise<void> {
-    const bytes = parseMaxBytes(maxBytes);
-    let done = this.#native.resize(bytes);
+    let done = this.#native.resize(parseMaxBytes(maxBytes));
     while (!done) {
       await new Promise((resume) => setImmediate(resume));
       this.#native.maintain();
-      done = this.#native.resize(bytes);
+      done = this.#native.isWithinBound();
     }
   }
 

@@ -92,6 +92,15 @@ test("the largest maxBytes can be had, and a resize says what is the largest", a
   await expect(cache.resize("5mb")).rejects.toThrow(/maxBytes: 5242880 is outside 1048576 to 4194304/);
 });
 
+test("of two resizes at once the later one holds", async () => {
+  using cache = new Cache({ maxBytes: "64mb" });
+  for (let key = 0; key < 100_000; key++) cache.set(`k${key}`, "v".repeat(200));
+  const first = cache.resize("4mb");
+  await cache.resize("64mb");
+  await first;
+  expect(cache.stats().maxBytes).toBe(64 * 1024 ** 2);
+});
+
 test("options other than those the cache of that name has are a coded error", () => {
   using _one = Cache.open("other-options", { maxBytes: "2mb" });
   const reopen = () => Cache.open("other-options", { maxBytes: "3mb" });

@@ -230,6 +230,29 @@ fn the_largest_bound_can_be_had() {
     assert!(cache.resize(1 << 40).unwrap());
 }
 
+/// Room to grow must not cost bytes: records would be rounded up to what addresses of a larger cache count in.
+#[test]
+#[cfg(target_pointer_width = "64")]
+fn entries_of_a_cache_of_16_gib_are_as_small_as_any() {
+    let overhead = |max_bytes| {
+        let cache = Cache::new(Options { max_bytes, shards: Some(1), seed: Some(1), ..Options::default() }).unwrap();
+        let after = |keys: std::ops::Range<u32>| {
+            for key in keys {
+                cache.set(&key.to_le_bytes(), text(&[7; 33]), &WriteOptions::default()).unwrap();
+            }
+            cache.stats().overhead_bytes
+        };
+        assert!(cache.resize(max_bytes).unwrap(), "the bound it has is one it can have");
+        let empty = after(0..1);
+        after(1..100_001) - empty
+    };
+    let small = overhead(64 << 20);
+    for gib in [1, 4, 5, 16] {
+        let large = overhead(gib << 30);
+        assert!(large < small + small / 10, "{gib} GiB: {large} bytes of overhead, {small} in a small cache");
+    }
+}
+
 #[test]
 fn an_idle_entry_stays_dead_however_long_nothing_looked() {
     const DAY: u64 = 86_400_000;

@@ -294,6 +294,12 @@ impl NativeCache {
         self.with(env, |handle| handle.engine.resize(max_bytes as u64))
     }
 
+    /// Whether the bound that was set last holds.
+    #[napi(catch_unwind)]
+    pub fn is_within_bound(&self, env: Env) -> napi::Result<bool> {
+        self.with(env, |handle| Ok(handle.engine.is_within_bound()))
+    }
+
     /// One step of background work; says whether there is more to do at once.
     #[napi(catch_unwind)]
     pub fn maintain(&self) -> bool {

@@ -39,10 +39,10 @@ impl Cache {
     ///
     /// # Errors
     /// [`Error::BadOption`] if out of range or beyond the address space that was reserved: four times the bound the
-    /// cache was created with, less where there was not that much.
+    /// cache was created with, but for a cache of at most 16 GiB no more than these, and less where there was not that much.
     pub fn resize(&self, max_bytes: u64) -> Result<bool> {
         self.check_open()?;
-        let most = self.shared.segments.region_bytes();
+        let most = self.shared.segments.region_bytes().max(self.shared.options.max_bytes);
         let least =
             crate::MIN_CACHE_BYTES.max(8 * u64::from(self.shared.segments.segment_bytes()) * self.shards.len() as u64);
         if max_bytes < least || max_bytes > most {
@@ -52,7 +52,12 @@ impl Cache {
             });
         }
         self.shared.budget.set_max(max_bytes);
-        Ok(self.shared.segments.used_fits())
+        Ok(self.is_within_bound())
+    }
+
+    /// Whether no more memory is in use than the bound allows; false for a while after a resize to less.
+    pub fn is_within_bound(&self) -> bool {
+        self.shared.segments.used_fits()
     }
 
     /// Gives memory up while the bound is exceeded. True while it still is.

@@ -77,8 +77,9 @@ fn segment_bytes(options: &Options, shards: usize) -> u32 {
 }
 
 impl Cache {
-    /// Creates a cache. Address space for four times `max_bytes` is reserved, or as much of it as the system has, so
-    /// that [`Cache::resize`] has room; memory is touched only when used.
+    /// Creates a cache. Address space for four times `max_bytes` is reserved, so that [`Cache::resize`] has room, or as
+    /// much of it as the system has and records can be addressed in: more would make each of them longer. Memory is
+    /// touched only when used.
     ///
     /// # Errors
     /// [`Error::BadOption`], [`Error::OutOfMemory`].
@@ -100,7 +101,8 @@ impl Cache {
         // Relocation needs a segment in hand; shards seldom need theirs at the same moment.
         let reserve = 2 + shards as u32 / 4;
         let reserved = |factor| {
-            let region = options.max_bytes.saturating_mul(factor);
+            let region =
+                options.max_bytes.saturating_mul(factor).min(Segments::addressable(options.max_bytes, segment_bytes));
             let pages = Pages::new((region / 8 / 4096) as usize + shards * 4, Arc::clone(&budget))?;
             Ok((Segments::new(region, segment_bytes, reserve, Arc::clone(&budget))?, pages))
         };

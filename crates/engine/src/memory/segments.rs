@@ -62,6 +62,11 @@ pub(crate) struct Segments {
     free_count: AtomicU64,
 }
 
+/// log2 of the smallest granule, from 4 bytes on, with which 32 bits reach `bytes`.
+fn granule_shift(bytes: u64) -> u32 {
+    (2..).find(|shift| bytes >> shift < u64::from(NONE)).expect("64 bits are few")
+}
+
 struct State {
     /// Touched and charged, ready for reuse.
     free: Vec<u32>,
@@ -84,10 +89,6 @@ impl Segments {
             option: "maxBytes",
             reason: format!("{region_bytes} bytes do not fit this machine's address space"),
         })?;
-        let mut granule_shift = 2;
-        while (bytes as u64) >> granule_shift >= u64::from(NONE) {
-            granule_shift += 1;
-        }
         Ok(Self {
             region: Region::reserve(bytes)?,
             table: Region::reserve(count as usize * size_of::<Segment>())?,
@@ -95,11 +96,19 @@ impl Segments {
             budget,
             segment_bytes,
             segment_shift: segment_bytes.trailing_zeros(),
-            granule_shift,
+            granule_shift: granule_shift(bytes as u64),
             reserve_bytes: u64::from(reserve_segments) * u64::from(segment_bytes),
             state: Mutex::new(State { free: Vec::new(), decommitted: Vec::new(), untouched: 0 }),
             free_count: AtomicU64::new(0),
         })
+    }
+
+    /// Bytes that records of a cache of `max_bytes` can be addressed in, up to one segment less than that: the tables
+    /// take more.
+    pub(crate) fn addressable(max_bytes: u64, segment_bytes: u32) -> u64 {
+        let segment_bytes = u64::from(segment_bytes);
+        let segments = (u64::from(NONE) << granule_shift(max_bytes - segment_bytes)) / segment_bytes;
+        segments * segment_bytes
     }
 
     /// Bytes of a segment.
