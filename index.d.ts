@@ -84,6 +84,16 @@ export declare class NativeServer {
   get port(): number
   /** Counters as of now. */
   stats(): NativeServerStats
+  /** Counters of the cache in sum; also when the caller has closed it. */
+  cacheStats(): NativeStats
+  /** What was done of each command that was used. */
+  commands(): Array<NativeCommandStats>
+  /** Bounds of `shorter` in the figures of a command, in seconds. */
+  static durationBounds(): Array<number>
+  /** How many errors were answered, by their code. */
+  errors(): Record<string, number>
+  /** Whether every event loop comes round within `within_ms`; resolves then at the latest. */
+  answers(withinMs: number): Promise<boolean>
   /**
    * Accepts no more, answers what has been received and closes every connection; resolves when that is done or
    * `drain_ms` have passed.
@@ -267,6 +277,24 @@ export interface NativeChange {
   oldCodec: number
 }
 
+/** What was done of one command. */
+export interface NativeCommandStats {
+  /** Its full name, such as `get` or `client|list`. */
+  name: string
+  /** Requests that ran. */
+  calls: number
+  /** Requests that were refused before they ran. */
+  rejected: number
+  /** Requests that ran and answered an error. */
+  failed: number
+  /** Requests whose time was taken: all that came alone, one in 256 of those in pipelines. */
+  timed: number
+  /** The time of those in seconds. */
+  seconds: number
+  /** For each bound of `durationBounds`: how many of those took less. */
+  shorter: Array<number>
+}
+
 /** How far a replay is. */
 export interface NativeReplayProgress {
   /** Requests done. */
@@ -325,6 +353,8 @@ export interface NativeServerStats {
   silent: number
   /** Wrong passwords so far. */
   refusedPasswords: number
+  /** Requests so far that met a defect of the server. */
+  panics: number
   /** Commands run so far. */
   commands: number
   /** Bytes read so far. */
@@ -333,6 +363,12 @@ export interface NativeServerStats {
   bytesOut: number
   /** Memory held by buffers of clients now. */
   bufferBytes: number
+  /** What these buffers may come to. */
+  bufferLimit: number
+  /** Connections that may be open at once. */
+  maxClients: number
+  /** Requests that are kept because they took long (`SLOWLOG`). */
+  slowRequests: number
 }
 
 /** Counters of a cache or a shard. */

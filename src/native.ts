@@ -27,6 +27,7 @@ export type {
   CacheOptions as NativeCacheOptions,
   NativeCache,
   NativeChange,
+  NativeCommandStats,
   NativeReplay,
   NativeReplayProgress,
   NativeReplayReport,

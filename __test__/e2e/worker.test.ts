@@ -12,10 +12,14 @@ const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !n
 
 /** Starts `tandem worker` and waits for its ready line. */
 async function start(...flags: string[]): Promise<{ process: ChildProcess; port: number; line: string }> {
-  const child = spawn(process.execPath, [main, "worker", "--port", "0", "--max-memory", "16mb", ...flags], {
-    env,
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+  const child = spawn(
+    process.execPath,
+    [main, "worker", "--port", "0", "--max-memory", "16mb", "--log-level", "warn", ...flags],
+    {
+      env,
+      stdio: ["ignore", "pipe", "inherit"],
+    },
+  );
   onTestFinished(() => {
     child.kill("SIGKILL");
   });
@@ -81,11 +85,7 @@ test.each(["SIGINT", "SIGTERM"] as const)("SIGTERM, then %s ends it at once", as
 test.each([
   [["--port", "x"], 'tandem: flag --port: "x" is not a whole number from 0 to 65535\n'],
   [["--prot", "1"], "tandem: unknown option '--prot' (Did you mean --port?)\n"],
-  [
-    ["--max-memory", "31tb"],
-    /^tandem: max-memory 31tb is more than the memory of this machine or container \(.+gb\)\n$/,
-  ],
-  [["--bind", "0.0.0.0"], /^tandem: option bind: 0\.0\.0\.0 can be reached from other machines.*\n$/],
+  [["--log-level", "all"], 'tandem: flag --log-level: "all" is not error, warn, info or debug\n'],
   [["--config", "/nowhere.toml"], /^tandem: cannot read the configuration file \/nowhere\.toml: ENOENT.*\n$/],
 ])("worker %j is one line and exit code 2", (flags, line) => {
   const { status, stdout, stderr } = tandem("worker", ...flags);
@@ -93,12 +93,22 @@ test.each([
   expect(stderr).toEqual(typeof line === "string" ? line : expect.stringMatching(line));
 });
 
+test.each([
+  [["--max-memory", "31tb"], /^max-memory 31tb is more than the memory of this machine or container \(.+gb\)$/],
+  [["--bind", "0.0.0.0"], /^option bind: 0\.0\.0\.0 can be reached from other machines/],
+])("worker %j is refused in the log, with exit code 2", (flags, message) => {
+  const { status, stdout, stderr } = tandem("worker", ...flags, "--log-level", "error");
+  expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+  expect(JSON.parse(stderr)).toMatchObject({ level: "error", event: "refused", msg: expect.stringMatching(message) });
+});
+
 test("a taken port is one line and exit code 2", async () => {
   const { port } = await start();
-  expect(tandem("worker", "--port", `${port}`)).toEqual({
+  const message = `cannot listen on 127.0.0.1:${port}: the port is taken; stop what uses it or choose another`;
+  expect(tandem("worker", "--port", `${port}`, "--log-format", "text", "--log-level", "warn")).toEqual({
     status: 2,
     stdout: "",
-    stderr: `tandem: cannot listen on 127.0.0.1:${port}: the port is taken; stop what uses it or choose another\n`,
+    stderr: `tandem: ${message}\n`,
   });
 });
 

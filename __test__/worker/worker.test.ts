@@ -166,11 +166,17 @@ test("a client beyond maxClients is told so", async () => {
   expect(worker.stats()).toMatchObject({ clients: 1, rejected: 1 });
 });
 
+test.each([-1, 65_536, 1.5])("refuses the admin port %s", async (adminPort) => {
+  const message = `option adminPort must be a whole number from 0 to 65535; got ${adminPort}`;
+  await expect(Worker.listen({ adminPort })).rejects.toThrow(new RangeError(message));
+});
+
 test.each([
   [
     { foo: 1 },
-    /Worker\.listen has no option foo; it has port, bind, threads, password, maxClients, idleTimeout, scripts, allowShutdown, cache/,
+    /Worker\.listen has no option foo; it has port, bind, threads, password, maxClients, idleTimeout, scripts, adminPort, allowShutdown, logger, cache/,
   ],
+  [{ logger: console.log }, /option logger must have the functions error, warn, info, debug; it has no error/],
   [5, /options of Worker\.listen must be an object; got 5/],
   [[], /options of Worker\.listen must be an object; got an array/],
   [{ cache: {} }, /option cache must be a Cache, .*; got an object without any/],

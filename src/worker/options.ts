@@ -3,6 +3,7 @@ import { isIP } from "node:net";
 import { availableParallelism } from "node:os";
 import { describe } from "../cache/describe.js";
 import { TandemError } from "../errors.js";
+import { LOG_LEVELS, type Logger } from "../observe/logger.js";
 
 /** The port a worker listens on by default. */
 export const DEFAULT_PORT = 7379;
@@ -32,8 +33,15 @@ export interface ListenOptions {
   idleTimeout?: number;
   /** Whether clients may run Lua scripts. Default: true. */
   scripts?: boolean;
+  /**
+   * Port on 127.0.0.1 for `/livez`, `/readyz`, `/stats` and `/metrics` over HTTP, 0 to 65535; 0 takes a free one.
+   * Default: none.
+   */
+  adminPort?: number;
   /** Whether `SHUTDOWN` of a client may end this process, as SIGTERM does. Default: no. */
   allowShutdown?: boolean;
+  /** Takes log lines, such as a `pino` logger. They hold neither keys nor values. Default: nothing is logged. */
+  logger?: Logger;
 }
 
 /** One event loop a core, at most 16. */
@@ -43,6 +51,8 @@ export function defaultThreads(): number {
 
 /** Checks the options and fills in the defaults. */
 export function parseListenOptions(options: ListenOptions) {
+  checkLogger(options.logger);
+  if (options.adminPort !== undefined) whole("adminPort", options.adminPort, 0, 65_535);
   const { port = DEFAULT_PORT, threads = defaultThreads(), maxClients, idleTimeout } = options;
   const { scripts = true, allowShutdown = false } = options;
   const password = options.password === undefined ? undefined : passwordBytes(options.password);
@@ -56,6 +66,14 @@ export function parseListenOptions(options: ListenOptions) {
     ...(maxClients === undefined ? {} : { maxClients: whole("maxClients", maxClients, 1, MAX_CLIENTS) }),
     ...(idleTimeout === undefined ? {} : { idleMs: whole("idleTimeout", idleTimeout, MIN_IDLE_MS, MAX_IDLE_MS) }),
   };
+}
+
+function checkLogger(logger: unknown): void {
+  if (logger === undefined) return;
+  const missing = LOG_LEVELS.find((level) => typeof (logger as Partial<Logger> | null)?.[level] !== "function");
+  if (missing !== undefined) {
+    throw new TypeError(`option logger must have the functions ${LOG_LEVELS.join(", ")}; it has no ${missing}`);
+  }
 }
 
 function flag(option: string, value: unknown): boolean {

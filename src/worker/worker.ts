@@ -3,8 +3,12 @@ import { Cache, internals } from "../cache/cache.js";
 import { describe } from "../cache/describe.js";
 import { checkNames } from "../cache/names.js";
 import type { CacheOptions } from "../cache/options.js";
-import { type NativeServer, type NativeServerStats, native } from "../native.js";
+import { type NativeServer, native } from "../native.js";
+import type { Logger } from "../observe/logger.js";
+import { AdminServer } from "./admin/server.js";
 import { type ListenOptions, parseListenOptions } from "./options.js";
+import type { WorkerReport, WorkerStats } from "./report.js";
+import { Watch } from "./watch.js";
 
 /** How long `close` waits by default for clients that do not take their replies. */
 const DEFAULT_DRAIN_MS = 10_000;
@@ -30,13 +34,12 @@ const WORKER_OPTIONS: ReadonlySet<string> = new Set<keyof WorkerOptions>([
   "maxClients",
   "idleTimeout",
   "scripts",
+  "adminPort",
   "allowShutdown",
+  "logger",
   "cache",
 ]);
 const CLOSE_OPTIONS: ReadonlySet<string> = new Set(["drain"]);
-
-/** Counters of a worker. */
-export type WorkerStats = NativeServerStats;
 
 /**
  * A server around a cache. It runs on threads of its own: a busy event loop does not slow it down.
@@ -53,9 +56,13 @@ export class Worker implements AsyncDisposable {
   readonly #server: NativeServer;
   readonly #ownsCache: boolean;
   readonly #keepsAlive: NodeJS.Timeout;
+  readonly #startedMs = Date.now();
+  readonly #log: Logger | undefined;
+  readonly #watch: Watch | undefined;
+  #admin: AdminServer | undefined;
   #closed: Promise<void> | undefined;
 
-  private constructor(cache: Cache<unknown>, ownsCache: boolean, bind: string, server: NativeServer) {
+  private constructor(cache: Cache<unknown>, ownsCache: boolean, bind: string, server: NativeServer, log?: Logger) {
     this.cache = cache;
     this.bind = bind;
     this.port = server.port;
@@ -63,6 +70,13 @@ export class Worker implements AsyncDisposable {
     this.#ownsCache = ownsCache;
     // The native threads are none that Node would wait for. The timer also holds this object.
     this.#keepsAlive = setInterval(() => this.port, LONG_MS);
+    this.#log = log;
+    if (log !== undefined) this.#watch = new Watch(log, () => ({ server: server.stats(), cache: server.cacheStats() }));
+  }
+
+  /** The admin port, if there is one; the one that was chosen where 0 was asked for. */
+  get adminPort(): number | undefined {
+    return this.#admin?.port;
   }
 
   /**
@@ -78,17 +92,40 @@ export class Worker implements AsyncDisposable {
     const given = checkCache(options.cache);
     const owns = !(given instanceof Cache);
     const cache: Cache<unknown> = owns ? new Cache(given) : given;
+    let worker: Worker;
     try {
-      return new Worker(cache, owns, listen.bind, native.NativeServer.listen(internals(cache).native, listen));
+      const server = native.NativeServer.listen(internals(cache).native, listen);
+      worker = new Worker(cache, owns, listen.bind, server, options.logger);
     } catch (error) {
       if (owns) cache.close();
       throw error;
     }
+    try {
+      await worker.#open(options.adminPort);
+    } catch (error) {
+      await worker.close();
+      throw error;
+    }
+    return worker;
   }
 
   /** Counters as of now. */
   stats(): WorkerStats {
     return this.#server.stats();
+  }
+
+  /** All that it tells of itself, as of now: what `/stats` shows. */
+  report(): WorkerReport {
+    return {
+      version: native.nativeVersion(),
+      startedMs: this.#startedMs,
+      stopping: this.#closed !== undefined,
+      server: this.#server.stats(),
+      cache: this.#server.cacheStats(),
+      commands: this.#server.commands(),
+      durationBounds: native.NativeServer.durationBounds(),
+      errors: this.#server.errors(),
+    };
   }
 
   /**
@@ -110,11 +147,26 @@ export class Worker implements AsyncDisposable {
     return this.close();
   }
 
+  async #open(adminPort: number | undefined): Promise<void> {
+    if (adminPort !== undefined) {
+      const answers = (withinMs: number) => this.#server.answers(withinMs);
+      this.#admin = await AdminServer.listen(adminPort, { report: () => this.report(), answers });
+    }
+    const { bind, port } = this;
+    this.#log?.info({ event: "ready", bind, port, adminPort: this.adminPort }, "ready");
+  }
+
   async #stop(drain: number): Promise<void> {
+    const begun = performance.now();
+    this.#log?.info({ event: "stopping", clients: this.stats().clients }, "stopping");
     try {
       await this.#server.stop(drain);
     } finally {
       clearInterval(this.#keepsAlive);
+      this.#watch?.end();
+      const tookMs = Math.round(performance.now() - begun);
+      this.#log?.info({ event: "stopped", requests: this.stats().commands, tookMs }, "stopped");
+      await this.#admin?.close();
       if (this.#ownsCache) this.cache.close();
     }
   }

@@ -1,5 +1,6 @@
 //! A server around an open cache, as a class.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,9 +8,9 @@ use std::time::Duration;
 use napi::bindgen_prelude::{AsyncTask, Env, Uint8Array};
 use napi::{Task, bindgen_prelude::Result};
 use napi_derive::napi;
-use tandem_server::{ClientLimits, Password, Server, ServerOptions, StartError};
+use tandem_server::{ClientLimits, CommandReport, DURATION_BOUNDS_NS, Password, Server, ServerOptions, StartError};
 
-use crate::cache::NativeCache;
+use crate::cache::{NativeCache, NativeStats};
 use crate::failure::Failure;
 use crate::registry::Handle;
 
@@ -49,6 +50,8 @@ pub struct NativeServerStats {
     pub silent: f64,
     /// Wrong passwords so far.
     pub refused_passwords: f64,
+    /// Requests so far that met a defect of the server.
+    pub panics: f64,
     /// Commands run so far.
     pub commands: f64,
     /// Bytes read so far.
@@ -57,6 +60,31 @@ pub struct NativeServerStats {
     pub bytes_out: f64,
     /// Memory held by buffers of clients now.
     pub buffer_bytes: f64,
+    /// What these buffers may come to.
+    pub buffer_limit: f64,
+    /// Connections that may be open at once.
+    pub max_clients: f64,
+    /// Requests that are kept because they took long (`SLOWLOG`).
+    pub slow_requests: f64,
+}
+
+/// What was done of one command.
+#[napi(object, object_from_js = false)]
+pub struct NativeCommandStats {
+    /// Its full name, such as `get` or `client|list`.
+    pub name: String,
+    /// Requests that ran.
+    pub calls: f64,
+    /// Requests that were refused before they ran.
+    pub rejected: f64,
+    /// Requests that ran and answered an error.
+    pub failed: f64,
+    /// Requests whose time was taken: all that came alone, one in 256 of those in pipelines.
+    pub timed: f64,
+    /// The time of those in seconds.
+    pub seconds: f64,
+    /// For each bound of `durationBounds`: how many of those took less.
+    pub shorter: Vec<f64>,
 }
 
 /// A running server. It has a claim of its own on the cache, which stays open until the server has stopped.
@@ -64,7 +92,7 @@ pub struct NativeServerStats {
 pub struct NativeServer {
     // Dropped in this order: the server first, then its claim on the cache.
     server: Arc<Server>,
-    _cache: Handle,
+    cache: Handle,
 }
 
 #[napi]
@@ -109,7 +137,7 @@ impl NativeServer {
             };
             refuse(code, error.to_string())
         })?;
-        Ok(Self { server: Arc::new(server), _cache: handle })
+        Ok(Self { server: Arc::new(server), cache: handle })
     }
 
     /// The port that is listened on.
@@ -129,11 +157,54 @@ impl NativeServer {
             cut: stats.cut as f64,
             silent: stats.silent as f64,
             refused_passwords: stats.refused_passwords as f64,
+            panics: stats.panics as f64,
             commands: stats.commands as f64,
             bytes_in: stats.bytes_in as f64,
             bytes_out: stats.bytes_out as f64,
             buffer_bytes: stats.buffer_bytes as f64,
+            buffer_limit: stats.buffer_limit as f64,
+            max_clients: stats.max_clients as f64,
+            slow_requests: stats.slow_requests as f64,
         }
+    }
+
+    /// Counters of the cache in sum; also when the caller has closed it.
+    #[napi]
+    pub fn cache_stats(&self) -> NativeStats {
+        self.cache.engine.stats().into()
+    }
+
+    /// What was done of each command that was used.
+    #[napi]
+    pub fn commands(&self) -> Vec<NativeCommandStats> {
+        let converted = |one: CommandReport| NativeCommandStats {
+            name: one.name.into(),
+            calls: one.calls as f64,
+            rejected: one.rejected as f64,
+            failed: one.failed as f64,
+            timed: one.timed as f64,
+            seconds: one.ns as f64 / 1e9,
+            shorter: one.shorter.iter().map(|&count| count as f64).collect(),
+        };
+        self.server.commands().into_iter().map(converted).collect()
+    }
+
+    /// Bounds of `shorter` in the figures of a command, in seconds.
+    #[napi]
+    pub fn duration_bounds() -> Vec<f64> {
+        DURATION_BOUNDS_NS.iter().map(|&ns| ns as f64 / 1e9).collect()
+    }
+
+    /// How many errors were answered, by their code.
+    #[napi(ts_return_type = "Record<string, number>")]
+    pub fn errors(&self) -> HashMap<String, f64> {
+        self.server.errors().into_iter().map(|(code, count)| (code, count as f64)).collect()
+    }
+
+    /// Whether every event loop comes round within `within_ms`; resolves then at the latest.
+    #[napi(ts_return_type = "Promise<boolean>")]
+    pub fn answers(&self, within_ms: u32) -> AsyncTask<Answers> {
+        AsyncTask::new(Answers { server: Arc::clone(&self.server), within: Duration::from_millis(within_ms.into()) })
     }
 
     /// Accepts no more, answers what has been received and closes every connection; resolves when that is done or
@@ -141,6 +212,25 @@ impl NativeServer {
     #[napi(ts_return_type = "Promise<void>")]
     pub fn stop(&self, drain_ms: u32) -> AsyncTask<Stop> {
         AsyncTask::new(Stop { server: Arc::clone(&self.server), drain: Duration::from_millis(drain_ms.into()) })
+    }
+}
+
+/// Asks the event loops on a thread of the pool.
+pub struct Answers {
+    server: Arc<Server>,
+    within: Duration,
+}
+
+impl Task for Answers {
+    type Output = bool;
+    type JsValue = bool;
+
+    fn compute(&mut self) -> Result<bool> {
+        Ok(self.server.answers(self.within))
+    }
+
+    fn resolve(&mut self, _env: Env, output: bool) -> Result<bool> {
+        Ok(output)
     }
 }
 

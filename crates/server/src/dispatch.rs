@@ -4,6 +4,7 @@
 //! one (no password yet, no replies wanted, ...) is decided in [`run_special`], away from that path.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering::Relaxed;
 
 use tandem_wire::Args;
 
@@ -28,6 +29,7 @@ pub(crate) fn run_guarded(context: &mut Context<'_>, entry: Option<&'static Entr
     };
     if catch_unwind(AssertUnwindSafe(run)).is_err() {
         context.output.rewind(mark);
+        context.server.panics.fetch_add(1, Relaxed);
         context.error(PANICKED);
     }
 }

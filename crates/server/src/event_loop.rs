@@ -389,6 +389,8 @@ impl EventLoop {
                         self.deadlines.push(Deadline { at: until, slot, client_id, sent: None });
                     }
                 }
+                // Who asked may have stopped waiting.
+                Message::Ping(answer) => drop(answer.try_send(())),
                 Message::Close(address) => {
                     if self.connection(address).is_some() {
                         self.close(address.slot as usize);

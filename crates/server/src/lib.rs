@@ -38,6 +38,7 @@ mod waiting;
 
 pub use command::docs::markdown as commands_markdown;
 pub use glob::matches as glob_matches;
+pub use observe::{CommandReport, DURATION_BOUNDS_NS};
 pub use options::{ClientLimits, ServerOptions};
 pub use password::Password;
 pub use server::{Server, ServerStats, StartError};

@@ -2,6 +2,7 @@
 
 use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering::AcqRel, Ordering::Relaxed};
+use std::sync::mpsc::SyncSender;
 use std::time::Instant;
 
 use mio::net::TcpStream;
@@ -34,6 +35,8 @@ pub(crate) enum Message {
     Outcome { to: Address, ticket: u64, outcome: Outcome },
     /// A request of a connection waits for a key, until then.
     Waits { to: Address, until: Instant },
+    /// Somebody wants to know whether the loop is running.
+    Ping(SyncSender<()>),
 }
 
 impl Message {

@@ -85,6 +85,8 @@ pub struct ServerStats {
     pub silent: u64,
     /// Wrong passwords so far.
     pub refused_passwords: u64,
+    /// Requests so far that met a defect of the server.
+    pub panics: u64,
     /// Commands run so far.
     pub commands: u64,
     /// Bytes read so far.
@@ -93,11 +95,17 @@ pub struct ServerStats {
     pub bytes_out: u64,
     /// Memory held by buffers of clients now.
     pub buffer_bytes: usize,
+    /// What these buffers may come to.
+    pub buffer_limit: usize,
+    /// Connections that may be open at once.
+    pub max_clients: usize,
+    /// Requests that are kept because they took long.
+    pub slow_requests: usize,
 }
 
 /// A running server. Dropping it stops it at once.
 pub struct Server {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -167,6 +175,7 @@ impl Server {
             cut: AtomicU64::new(0),
             silent: AtomicU64::new(0),
             refused_passwords: AtomicU64::new(0),
+            panics: AtomicU64::new(0),
             buffer_bytes: AtomicUsize::new(0),
             pause: Pause::default(),
             pubsub: PubSub::default(),
@@ -221,10 +230,14 @@ impl Server {
             cut: self.shared.cut.load(Relaxed),
             silent: self.shared.silent.load(Relaxed),
             refused_passwords: self.shared.refused_passwords.load(Relaxed),
+            panics: self.shared.panics.load(Relaxed),
             commands,
             bytes_in,
             bytes_out,
             buffer_bytes: self.shared.buffer_bytes.load(Relaxed),
+            buffer_limit: self.shared.buffer_limit,
+            max_clients: self.shared.options.limits.clients,
+            slow_requests: self.shared.slowlog.len(),
         }
     }
 }

@@ -56,6 +56,8 @@ pub(crate) struct Shared {
     pub silent: AtomicU64,
     /// Wrong passwords so far.
     pub refused_passwords: AtomicU64,
+    /// Requests so far that met a defect of the server.
+    pub panics: AtomicU64,
     /// Buffers of all clients in bytes, and what they may come to.
     pub buffer_bytes: AtomicUsize,
     pub buffer_limit: usize,

@@ -7,6 +7,8 @@ use std::time::Duration;
 use support::{Client, Running, encode, start, start_with};
 use tandem_server::ClientLimits;
 
+const WRONG_TYPE: &str = "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n";
+
 /// The value of a field of `INFO section`.
 fn field(running: &Running, section: &str, name: &str) -> Option<String> {
     let text = running.connect().ask(&format!("INFO {section}"));
@@ -161,6 +163,26 @@ fn latencies_are_told_as_powers_of_two() {
         ("LATENCY RESET command", ":0\r\n"),
     ]);
     assert!(client.ask("LATENCY DOCTOR").contains("latency|latest: "));
+}
+
+#[test]
+fn whoever_watches_from_outside_is_told() {
+    let running = start_with(3, ClientLimits::default());
+    assert!(running.server.answers(Duration::from_secs(10)));
+    let mut client = running.connect();
+    say(&mut client, &[("SET k v", "+OK\r\n"), ("HGET k f", WRONG_TYPE)]);
+    let commands = running.server.commands();
+    let of = |name: &str| commands.iter().find(|one| one.name == name).unwrap();
+    let (set, hget) = (of("set"), of("hget"));
+    assert_eq!((set.calls, set.failed, hget.calls, hget.failed), (1, 0, 1, 1));
+    let longest = tandem_server::DURATION_BOUNDS_NS.iter().rposition(|&bound| bound <= set.ns);
+    let shorter: Vec<u64> = set.shorter.to_vec();
+    assert!(shorter.is_sorted() && shorter[longest.map_or(0, |place| place + 2)..].iter().all(|&count| count == 1));
+    assert_eq!(running.server.errors().into_iter().collect::<Vec<_>>(), [("WRONGTYPE".to_owned(), 1)]);
+    let stats = running.server.stats();
+    assert_eq!((stats.panics, stats.slow_requests), (0, 0));
+    running.server.stop(Duration::ZERO);
+    assert!(!running.server.answers(Duration::from_millis(10)), "loops that have ended cannot answer");
 }
 
 #[test]

@@ -1,33 +1,46 @@
 /** `tandem worker`: one node. */
 import { totalmem } from "node:os";
 import { parseMaxBytes } from "../../cache/options.js";
+import type { Logger } from "../../observe/logger.js";
 import { addSettings } from "../config/flags.js";
 import { resolve } from "../config/resolve.js";
 import type { Configuration } from "../config/settings.js";
 import type { Register } from "../program.js";
+import { EXIT_REFUSED, isRefusal } from "../refusal.js";
 import { UsageError } from "../usage-error.js";
-import { warn } from "../warn.js";
 
 export const registerWorker: Register = (program) => {
   addSettings(program.command("worker").description("serve a cache to Redis clients")).action(
     async (flags: Record<string, unknown>) => {
       const { configuration, warnings } = resolve({ flags, environment: process.env });
-      warn(warnings);
-      await serve(configuration);
+      const { createLog } = await import("../../observe/log.js");
+      const log = createLog("worker", configuration.logLevel, configuration.logFormat);
+      for (const warning of warnings) log.warn({ event: "setting ignored" }, warning);
+      try {
+        await serve(configuration, log);
+      } catch (error) {
+        if (!isRefusal(error)) throw error;
+        log.error({ event: "refused" }, error.message);
+        process.exitCode = EXIT_REFUSED;
+      }
     },
   );
 };
 
-async function serve(configuration: Configuration): Promise<void> {
+async function serve(configuration: Configuration, log: Logger): Promise<void> {
   const { Worker } = await import("../../worker/worker.js");
   const { port, bind, password, threads, policy, maxMemory, maxClients, idleTimeout, noScripts } = configuration;
+  const { adminPort } = configuration;
   checkMemory(maxMemory);
+  log.info({ event: "starting", maxMemory, policy, threads, password: password !== undefined }, "starting");
   const worker = await Worker.listen({
     port,
     bind,
     threads,
     scripts: !noScripts,
     allowShutdown: true,
+    logger: log,
+    ...(adminPort === undefined ? {} : { adminPort }),
     ...(password === undefined ? {} : { password }),
     ...(maxClients === undefined ? {} : { maxClients }),
     ...(idleTimeout === 0 ? {} : { idleTimeout: idleTimeout * 1_000 }),
@@ -40,10 +53,16 @@ async function serve(configuration: Configuration): Promise<void> {
     `tandem: ready on ${host}:${worker.port} (max-memory ${maxMemory}, policy ${policy}, threads ${threads}); ` +
       `talk to it with: redis-cli -h ${worker.bind} -p ${worker.port}\n`,
   );
+  if (worker.adminPort !== undefined) {
+    process.stdout.write(`tandem: admin on http://127.0.0.1:${worker.adminPort} (/livez /readyz /stats /metrics)\n`);
+  }
   await stop;
   const waiting = setTimeout(() => {
     const { clients } = worker.stats();
-    warn([`stopping; ${clients} client(s) have yet to take their replies, and are cut when they take none for 2 s`]);
+    log.warn(
+      { event: "stop waits", clients },
+      "clients have yet to take their replies, and are cut when they take none for 2 s",
+    );
   }, TELL_WAIT_MS);
   await worker.close();
   clearTimeout(waiting);

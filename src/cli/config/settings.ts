@@ -2,6 +2,7 @@
 import { isIP } from "node:net";
 import * as v from "valibot";
 import { defaultMaxBytes, parseBytes } from "../../cache/options.js";
+import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "../../observe/logger.js";
 import { DEFAULT_BIND, DEFAULT_PORT, defaultThreads } from "../../worker/options.js";
 
 const MIN_MEMORY = 1024 ** 2;
@@ -108,6 +109,34 @@ const idleTimeout: Setting<number> = {
   fallback: () => 0,
 };
 
+const adminPort: Setting<number | undefined> = {
+  key: "admin-port",
+  placeholder: "number",
+  description: "port on 127.0.0.1 for /livez, /readyz, /stats and /metrics; 0 takes a free one; by default none",
+  allowed: "a whole number from 0 to 65535",
+  schema: wholeNumber(0, 65_535),
+  fallback: () => undefined,
+};
+
+const logLevel: Setting<LogLevel> = {
+  key: "log-level",
+  placeholder: "level",
+  description: "what is told on standard error: error, warn (the default at a terminal), info (else) or debug",
+  allowed: "error, warn, info or debug",
+  schema: v.picklist(LOG_LEVELS),
+  // Whoever looks at it has started it, and sees the ready line.
+  fallback: () => (process.stderr.isTTY ? "warn" : "info"),
+};
+
+const logFormat: Setting<LogFormat> = {
+  key: "log-format",
+  placeholder: "format",
+  description: "json or text; by default text at a terminal, else json",
+  allowed: "json or text",
+  schema: v.picklist(LOG_FORMATS),
+  fallback: () => (process.stderr.isTTY ? "text" : "json"),
+};
+
 const noScripts: Setting<boolean> = {
   key: "no-scripts",
   description: "refuse Lua scripts",
@@ -123,7 +152,20 @@ const noScripts: Setting<boolean> = {
 };
 
 /** All settings, by their name in code; the order is that of the help. */
-export const settings = { port, bind, passwordFile, maxMemory, threads, policy, maxClients, idleTimeout, noScripts };
+export const settings = {
+  port,
+  bind,
+  passwordFile,
+  maxMemory,
+  threads,
+  policy,
+  maxClients,
+  idleTimeout,
+  noScripts,
+  adminPort,
+  logLevel,
+  logFormat,
+};
 
 /** The settings with their values. */
 export type Values = { [K in keyof typeof settings]: ReturnType<(typeof settings)[K]["fallback"]> };

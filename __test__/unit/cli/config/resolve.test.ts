@@ -61,7 +61,7 @@ test("a variable that is no setting is pointed out", () => {
   expect(resolve({ flags: {}, environment }).warnings).toEqual([
     "environment TANDEM_MAXMEMORY is no setting and is ignored; there are TANDEM_CONFIG, TANDEM_PASSWORD, TANDEM_PORT, " +
       "TANDEM_BIND, TANDEM_PASSWORD_FILE, TANDEM_MAX_MEMORY, TANDEM_THREADS, TANDEM_POLICY, TANDEM_MAX_CLIENTS, " +
-      "TANDEM_IDLE_TIMEOUT, TANDEM_NO_SCRIPTS",
+      "TANDEM_IDLE_TIMEOUT, TANDEM_NO_SCRIPTS, TANDEM_ADMIN_PORT, TANDEM_LOG_LEVEL, TANDEM_LOG_FORMAT",
   ]);
 });
 

@@ -54,6 +54,12 @@ impl Histogram {
         found.map_or(0, upper)
     }
 
+    /// How many durations are shorter than `ns`, a power of two from 8 on.
+    pub fn shorter_than(&self, ns: u64) -> u64 {
+        debug_assert!(ns.is_power_of_two());
+        self.0[..bucket(ns)].iter().sum()
+    }
+
     /// Durations in all.
     pub fn count(&self) -> u64 {
         self.0.iter().sum()
@@ -124,6 +130,7 @@ mod tests {
             let off = histogram.quantile(part) as f64 / (us * 1e3);
             assert!((1.0..1.13).contains(&off), "{part}: {off}");
         }
+        assert_eq!([8, 1 << 10, 1 << 18, 1 << 20].map(|ns| histogram.shorter_than(ns)), [0, 1, 262, 1_000]);
         let powers = histogram.powers_of_two_us();
         assert_eq!(powers.last(), Some(&(1024, 1000)));
         let (_, up_to_256) = powers.iter().find(|(power, _)| *power == 256).unwrap();
