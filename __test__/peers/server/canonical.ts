@@ -37,6 +37,11 @@ export function canonical(request: Request, reply: Buffer, program: readonly Req
     const inner = Buffer.from(shown ?? "", "latin1");
     return `${cursor}${header(inner)}${(name === "HSCAN" ? paired(inner) : elements(inner)).sort().join("")}`;
   }
+  if ((name === "SORT" || name === "SORT_RO") && tiesAreFree(request, reply)) {
+    const words = request.map((word) => String(word).toUpperCase());
+    // Which of them are within a limit is as free as their order.
+    return words.includes("LIMIT") ? header(reply) : header(reply) + grouped(reply, words).sort().join("");
+  }
   if (name === "SCAN") {
     // A cursor is the server's own; one that was made up may show anything.
     if (request[1] !== "0") return "a step";
@@ -50,6 +55,22 @@ export function canonical(request: Request, reply: Buffer, program: readonly Req
     if (left > 0) return `about ${Math.round((name === "TTL" ? left * 1_000 : left) / CLOCK_SLACK_MS / 10)}`;
   }
   return reply.toString("latin1");
+}
+
+/** Whether SORT may put some members in any order: all of them, or those with the same text to sort by. */
+function tiesAreFree(request: Request, reply: Buffer): boolean {
+  const words = request.map((word) => String(word).toUpperCase());
+  const patterns = words.filter((_, at) => at > 2 && words[at - 1] === "BY");
+  if (patterns.some((pattern) => !pattern.includes("*"))) return true;
+  // To C a text ends at its first NUL.
+  return words.includes("ALPHA") && (patterns.length > 0 || reply.includes(0));
+}
+
+/** What SORT shows of each member. */
+function grouped(reply: Buffer, words: readonly string[]): string[] {
+  const size = Math.max(1, words.filter((word, at) => at > 1 && at + 1 < words.length && word === "GET").length);
+  const flat = elements(reply);
+  return Array.from({ length: flat.length / size }, (_, at) => flat.slice(at * size, (at + 1) * size).join(""));
 }
 
 /** Fields of a hash, each with its value. */

@@ -54,9 +54,28 @@ const cursor = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom("x", "", "-", "1 ") },
 );
 
-function command(word: string, ...parts: fc.Arbitrary<string | Buffer | Request>[]): fc.Arbitrary<Request> {
-  return fc.tuple(fc.constantFrom(word, word.toLowerCase()), ...parts).map((words) => words.flat() as Request);
+function command(
+  name: string | fc.Arbitrary<string>,
+  ...parts: fc.Arbitrary<string | Buffer | Request>[]
+): fc.Arbitrary<Request> {
+  const word = typeof name === "string" ? fc.constantFrom(name, name.toLowerCase()) : name;
+  return fc.tuple(word, ...parts).map((words) => words.flat() as Request);
 }
+
+/** Keys that members of sets name, so that they weigh something. */
+const weights: fc.Arbitrary<Request> = fc
+  .array(fc.tuple(fc.integer({ min: 0, max: 30 }), value), { minLength: 1, maxLength: 8 })
+  .map((list) => list.flatMap(([member, weight]) => [`w_${member}`, weight]));
+const pattern = fc.constantFrom("w_*", "w_*", "#", "*", "h_*->field", "h_*->field", "w_*->", "w_*->f", "none", "");
+const sortName = fc.constantFrom("SORT", "sort", "SORT_RO");
+const sortOption: fc.Arbitrary<Request> = fc.oneof(
+  { weight: 4, arbitrary: fc.constantFrom<Request>(["ALPHA"], ["alpha"], ["ASC"], ["DESC"]) },
+  { weight: 3, arbitrary: pattern.map((text): Request => ["GET", text]) },
+  { weight: 3, arbitrary: pattern.map((text): Request => ["BY", text]) },
+  { weight: 2, arbitrary: fc.tuple(number, number).map((limit): Request => ["LIMIT", ...limit]) },
+  { weight: 1, arbitrary: fc.constantFrom<Request>(["LIMIT", "1"], ["GET"], ["BY"], ["NOTHING"]) },
+);
+const sortOptions = fc.array(sortOption, { maxLength: 4 }).map((options) => options.flat());
 
 /** How many: more than any set has, none, or wrong. Which members fewer would be is chance. */
 const allOrWrong = fc.constantFrom("100000", "0", "x", "", "-9223372036854775808", "9223372036854775808");
@@ -87,6 +106,7 @@ export const collectionCommand: fc.Arbitrary<Request> = fc.oneof(
   { weight: 2, arbitrary: command("SPOP", fc.constantFrom("never there"), fc.constantFrom<Request>([], ["1", "2"])) },
   { weight: 3, arbitrary: command("SRANDMEMBER", key, allOrWrong) },
   { weight: 4, arbitrary: command("SSCAN", key, cursor, step, scanOptions) },
+  { weight: 12, arbitrary: command(sortName, key, sortOptions) },
   { weight: 3, arbitrary: command("TYPE", key) },
   { weight: 8, arbitrary: command("OBJECT", fc.constantFrom("ENCODING", "encoding"), key) },
   {
@@ -94,6 +114,16 @@ export const collectionCommand: fc.Arbitrary<Request> = fc.oneof(
     arbitrary: command("OBJECT", fc.constantFrom<Request>(["HELP"], ["FREQ", "never there"], ["NOSUCH", "a"])),
   },
   { weight: 2, arbitrary: command("DEL", key) },
+  { weight: 6, arbitrary: command("MSET", weights) },
+  {
+    weight: 6,
+    arbitrary: command(
+      "HSET",
+      fc.integer({ min: 0, max: 30 }).map((member) => `h_${member}`),
+      fc.constant("field"),
+      value,
+    ),
+  },
   { weight: 4, arbitrary: command("RENAME", key, key) },
   { weight: 2, arbitrary: command("RENAMENX", key, key) },
   { weight: 6, arbitrary: command("COPY", key, key, fc.constantFrom<Request>([], ["REPLACE"])) },

@@ -31,6 +31,7 @@ mod scripts;
 mod server;
 mod sets;
 mod slowlog;
+mod sort;
 mod strings;
 mod transactions;
 mod update;
@@ -195,6 +196,8 @@ pub(crate) type Handler = fn(&mut Context<'_>, Args<'_>);
 pub(crate) enum Category {
     Keyspace,
     Set,
+    SortedSet,
+    List,
     Hash,
     String,
     Connection,
@@ -275,6 +278,7 @@ pub(crate) const FAMILIES: &[Family] = &[
     Family { title: "Parts of strings", commands: ranges::COMMANDS },
     Family { title: "Hashes", commands: hashes::COMMANDS },
     Family { title: "Sets", commands: sets::COMMANDS },
+    Family { title: "Sets in order", commands: sort::COMMANDS },
     Family { title: "Strings of many keys", commands: many::COMMANDS },
     Family { title: "Keys", commands: keys::COMMANDS },
     Family { title: "Keys that change their name or database", commands: rename::COMMANDS },

@@ -275,5 +275,5 @@ fn keys_of_all<'q>(server: &Shared, queue: &'q Queue, db: u8) -> Option<Vec<Cow<
 fn is_unbounded(command: &Command) -> bool {
     let names_none =
         command.keys == Keys::NONE && !matches!(command.group, Group::Connection | Group::Transactions | Group::PubSub);
-    names_none || matches!(command.name, "select" | "move" | "copy")
+    names_none || matches!(command.name, "select" | "move" | "copy" | "sort" | "sort_ro")
 }

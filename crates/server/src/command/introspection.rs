@@ -85,6 +85,8 @@ fn categories(command: &Command) -> Vec<&'static str> {
         ("@read", has(Flag::ReadOnly) && !is(Category::Scripting)),
         ("@write", has(Flag::Write)),
         ("@set", is(Category::Set)),
+        ("@sortedset", is(Category::SortedSet)),
+        ("@list", is(Category::List)),
         ("@hash", is(Category::Hash)),
         ("@string", is(Category::String)),
         ("@pubsub", is(Category::PubSub)),

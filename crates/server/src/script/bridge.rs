@@ -137,8 +137,8 @@ fn covers(held: &Held<'_>, keys: &mut KeySpace, db: u8, entry: &Entry, args: Arg
     }
     let command = &entry.command;
     let has = |flag| command.flags.contains(&flag);
-    // These touch keys of databases that are not selected.
-    if matches!(command.name, "move" | "copy") {
+    // These touch keys of databases that are not selected, or that values name.
+    if matches!(command.name, "move" | "copy" | "sort" | "sort_ro") {
         return false;
     }
     if command.keys == Keys::NONE {
