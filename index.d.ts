@@ -210,6 +210,10 @@ export interface ListenOptions {
   ownsProcess: boolean
   /** Time in ms after which a silent client is closed; absent for never. */
   idleMs?: number
+  /** The same for a client of the text protocol; absent for never. */
+  textIdleMs?: number
+  /** Whether one request of the text protocol is what one read delivers, not a line. */
+  textMessages: boolean
   /** Whether clients may run scripts. */
   scripts: boolean
 }

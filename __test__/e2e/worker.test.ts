@@ -124,7 +124,7 @@ test("config print shows value and origin", () => {
   const { status, stdout } = tandem("config", "print", "--port", "1234");
   expect(status).toBe(0);
   expect(stdout).toMatch(
-    /^setting {7}value {6}origin\nport {10}1234 {7}flag --port\nbind {10}127\.0\.0\.1 {2}default\n/,
+    /^setting {12}value {6}origin\nport {15}1234 {7}flag --port\nbind {15}127\.0\.0\.1 {2}default\n/,
   );
 });
 

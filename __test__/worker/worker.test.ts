@@ -118,6 +118,12 @@ test.each([
     "option password must be a string or a Uint8Array; got a value of type number",
   ],
   [{ idleTimeout: 10 }, RangeError, "option idleTimeout must be a whole number from 1000 to 2592000000; got 10"],
+  [
+    { textIdleTimeout: 10 },
+    RangeError,
+    "option textIdleTimeout must be a whole number from 1000 to 2592000000; got 10",
+  ],
+  [{ textFraming: "lines" as never }, TypeError, 'option textFraming must be "line" or "message"; got "lines"'],
   [{ scripts: 1 as never }, TypeError, "option scripts must be true or false; got 1"],
   [{ maxClients: 0 }, RangeError, "option maxClients must be a whole number from 1 to 1000000; got 0"],
 ])("%j is refused", async (options, type, message) => {
@@ -156,6 +162,24 @@ test("runs scripts unless they are off", async () => {
   await expect(client(off).eval("return 1", 0)).rejects.toThrow("ERR scripts are disabled on this server");
 });
 
+test.each(["line", "message"] as const)("speaks the text protocol, a %s a request", async (textFraming) => {
+  const worker = await listen({ textFraming, textIdleTimeout: 0 });
+  const socket = connect(worker.port, worker.bind);
+  const end = textFraming === "line" ? "\n" : "";
+  for (const [said, answer] of [
+    ["set||k||a||b", "0||"],
+    ["get||k", "0||a||b"],
+    ["get||none", "2||key not found"],
+  ]) {
+    socket.write(`${said}${end}`);
+    const [seen] = await once(socket, "data");
+    expect(String(seen)).toBe(`${answer}${end}`);
+  }
+  expect(worker.cache.get("k")).toBe("a||b");
+  socket.write(`exit${end}`);
+  await once(socket, "close");
+});
+
 test("a client beyond maxClients is told so", async () => {
   const worker = await listen({ maxClients: 1 });
   expect(await client(worker).ping()).toBe("PONG");
@@ -174,7 +198,7 @@ test.each([-1, 65_536, 1.5])("refuses the admin port %s", async (adminPort) => {
 test.each([
   [
     { foo: 1 },
-    /Worker\.listen has no option foo; it has port, bind, threads, password, maxClients, idleTimeout, scripts, adminPort, allowShutdown, logger, cache/,
+    /Worker\.listen has no option foo; it has port, bind, threads, password, maxClients, idleTimeout, textIdleTimeout, /,
   ],
   [{ logger: console.log }, /option logger must have the functions error, warn, info, debug; it has no error/],
   [5, /options of Worker\.listen must be an object; got 5/],

@@ -14,6 +14,10 @@ const DEFAULT_MAX_THREADS = 16;
 const MAX_CLIENTS = 1_000_000;
 /** Longest password in bytes. */
 export const MAX_PASSWORD_BYTES = 1024;
+/** What one request of the text protocol may be. */
+export const TEXT_FRAMINGS = ["line", "message"] as const;
+export type TextFraming = (typeof TEXT_FRAMINGS)[number];
+const DEFAULT_TEXT_IDLE_MS = 60_000;
 const MIN_IDLE_MS = 1_000;
 const MAX_IDLE_MS = 30 * 24 * 60 * 60 * 1_000;
 
@@ -31,6 +35,10 @@ export interface ListenOptions {
   maxClients?: number;
   /** Time in ms after which a silent client is closed, 1,000 to 2,592,000,000 (30 days). Default: never. */
   idleTimeout?: number;
+  /** The same for a client of the text protocol; 0: never. Default: 60,000. */
+  textIdleTimeout?: number;
+  /** One request of the text protocol: a `"line"`, or the `"message"` that one read delivers. Default: `"line"`. */
+  textFraming?: "line" | "message";
   /** Whether clients may run Lua scripts. Default: true. */
   scripts?: boolean;
   /**
@@ -54,9 +62,18 @@ export function parseListenOptions(options: ListenOptions) {
   checkLogger(options.logger);
   if (options.adminPort !== undefined) whole("adminPort", options.adminPort, 0, 65_535);
   const { port = DEFAULT_PORT, threads = defaultThreads(), maxClients, idleTimeout } = options;
+  const { textIdleTimeout = DEFAULT_TEXT_IDLE_MS, textFraming = "line" } = options;
   const { scripts = true, allowShutdown = false } = options;
   const password = options.password === undefined ? undefined : passwordBytes(options.password);
+  if (!TEXT_FRAMINGS.includes(textFraming)) {
+    const got = JSON.stringify(textFraming) ?? String(textFraming);
+    throw new TypeError(`option textFraming must be "line" or "message"; got ${got}`);
+  }
+  const textIdleMs =
+    textIdleTimeout === 0 ? undefined : whole("textIdleTimeout", textIdleTimeout, MIN_IDLE_MS, MAX_IDLE_MS);
   return {
+    textMessages: textFraming === "message",
+    ...(textIdleMs === undefined ? {} : { textIdleMs }),
     port: whole("port", port, 0, 65_535),
     bind: address(options.bind ?? DEFAULT_BIND, password !== undefined),
     threads: whole("threads", threads, 1, MAX_THREADS),

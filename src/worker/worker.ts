@@ -33,6 +33,8 @@ const WORKER_OPTIONS: ReadonlySet<string> = new Set<keyof WorkerOptions>([
   "password",
   "maxClients",
   "idleTimeout",
+  "textIdleTimeout",
+  "textFraming",
   "scripts",
   "adminPort",
   "allowShutdown",

@@ -8,7 +8,9 @@ use std::time::Duration;
 use napi::bindgen_prelude::{AsyncTask, Env, Uint8Array};
 use napi::{Task, bindgen_prelude::Result};
 use napi_derive::napi;
-use tandem_server::{ClientLimits, CommandReport, DURATION_BOUNDS_NS, Password, Server, ServerOptions, StartError};
+use tandem_server::{
+    ClientLimits, CommandReport, DURATION_BOUNDS_NS, Password, Server, ServerOptions, StartError, TextFraming,
+};
 
 use crate::cache::{NativeCache, NativeStats};
 use crate::failure::Failure;
@@ -31,6 +33,10 @@ pub struct ListenOptions {
     pub owns_process: bool,
     /// Time in ms after which a silent client is closed; absent for never.
     pub idle_ms: Option<u32>,
+    /// The same for a client of the text protocol; absent for never.
+    pub text_idle_ms: Option<u32>,
+    /// Whether one request of the text protocol is what one read delivers, not a line.
+    pub text_messages: bool,
     /// Whether clients may run scripts.
     pub scripts: bool,
 }
@@ -111,6 +117,7 @@ impl NativeServer {
             limits.clients = clients as usize;
         }
         limits.idle = options.idle_ms.map(|ms| Duration::from_millis(ms.into()));
+        limits.text_idle = options.text_idle_ms.map(|ms| Duration::from_millis(ms.into()));
         let password = match &options.password {
             None => None,
             Some(bytes) => Some(Password::new(bytes).ok_or_else(|| {
@@ -124,6 +131,7 @@ impl NativeServer {
             port: options.port,
             threads: options.threads as usize,
             limits,
+            text_framing: if options.text_messages { TextFraming::Message } else { TextFraming::Line },
             scripts: options.scripts,
             // The caretaker of this process does it already.
             maintain: false,

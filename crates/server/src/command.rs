@@ -4,7 +4,7 @@
 
 mod client;
 mod config;
-mod connection;
+pub(crate) mod connection;
 pub(crate) mod docs;
 mod element_scan;
 mod expiry;

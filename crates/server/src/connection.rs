@@ -3,6 +3,7 @@
 mod client;
 mod requests;
 mod sending;
+mod speech;
 mod workspace;
 
 use std::io::{self, Read};
@@ -20,7 +21,9 @@ use crate::output::Output;
 use crate::shared::{Counters, Shared};
 
 pub(crate) use client::{Client, Parked, Special};
-pub(crate) use workspace::{READ_AHEAD, Workspace};
+pub(crate) use requests::{Ran, Stop};
+use speech::Speech;
+pub(crate) use workspace::{MAX_MESSAGE_BYTES, READ_AHEAD, Workspace};
 
 /// Least room for reading on with an unfinished request.
 const READ_ROOM: usize = 16 << 10;
@@ -68,6 +71,7 @@ enum State {
 pub(crate) struct Connection {
     stream: TcpStream,
     client: Client,
+    speech: Speech,
     state: State,
     /// The peer has closed its side: read to the end, no event will say more.
     hangup: bool,
@@ -96,6 +100,7 @@ impl Connection {
         Self {
             stream,
             client: Client::new(card.address, shared.options.password.is_some()),
+            speech: Speech::Unknown,
             state: State::Open,
             hangup: false,
             last_turn: false,
@@ -132,6 +137,16 @@ impl Connection {
         }
     }
 
+    /// Whether the client speaks the text protocol.
+    pub fn is_text(&self) -> bool {
+        self.speech.is_text()
+    }
+
+    /// Whether the peer has replies to take.
+    pub fn has_backlog(&self) -> bool {
+        self.backlog.is_some()
+    }
+
     /// Whether the client waits for what others will say: it may be silent.
     pub fn waits(&self) -> bool {
         self.state == State::Parked
@@ -147,6 +162,7 @@ impl Connection {
     /// Takes what this connection has in the books out of them, and ends its subscriptions.
     pub fn release(&mut self, shared: &Shared) {
         self.client.leave(shared);
+        self.speech.leave(self.client.event_loop, shared);
         shared.table.remove(self.client.id);
         shared.account(mem::take(&mut self.accounted), 0);
     }
@@ -225,7 +241,8 @@ impl Connection {
     /// Reads into `place` of what is read ahead. `None` for a connection that has to go on with something first.
     #[inline]
     pub fn read_ahead(&mut self, work: &mut Workspace, place: usize) -> Option<io::Result<usize>> {
-        let fresh = self.state == State::Open && self.input.is_empty();
+        // What is told apart by its first bytes, or by the end of a read, is not read in parts.
+        let fresh = self.state == State::Open && self.input.is_empty() && self.speech.is_resp();
         fresh.then(|| self.stream.read(&mut work.ahead[place]))
     }
 
@@ -272,6 +289,7 @@ impl Connection {
                     if !self.last_turn {
                         return Outcome::Wait;
                     }
+                    self.say_goodbye(work, shared);
                     self.state = State::Finishing;
                     return self.settle(0, 0, work, shared, counters);
                 }
@@ -329,7 +347,11 @@ impl Connection {
         let (mut done, mut commands) = (0, 0);
         while done < count {
             let mut context = Context { client: &mut self.client, output, keys, server: shared };
-            let ran = requests.run(&bytes[done..], &mut context);
+            let ran = if self.speech.is_resp() {
+                requests.run(&bytes[done..], &mut context)
+            } else {
+                self.speech.run(&bytes[done..], requests, &mut context)
+            };
             done += ran.consumed;
             commands += ran.commands;
             if !self.goes_on(ran.stop, output) {
@@ -355,7 +377,11 @@ impl Connection {
         let (mut done, mut commands) = (0, 0);
         while done < self.input.len() {
             let mut context = Context { client: &mut self.client, output, keys, server: shared };
-            let ran = requests.run(&self.input[done..], &mut context);
+            let ran = if self.speech.is_resp() {
+                requests.run(&self.input[done..], &mut context)
+            } else {
+                self.speech.run(&self.input[done..], requests, &mut context)
+            };
             done += ran.consumed;
             commands += ran.commands;
             if !self.goes_on(ran.stop, output) {

@@ -1,5 +1,7 @@
 //! One event loop: waits for sockets, lets connections work, keeps their deadlines.
 
+mod ending;
+
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -13,6 +15,7 @@ use tandem_engine::Error;
 use crate::clients::Card;
 use crate::connection::{Connection, Outcome, Parked, READ_AHEAD, Workspace};
 use crate::database::KeySpace;
+use crate::doorstep::Doorstep;
 use crate::idle::Idle;
 use crate::mailbox::{Address, Message};
 use crate::pubsub::{Push, Topic};
@@ -30,8 +33,6 @@ const ACCEPTS: usize = 256;
 const SEND_BYTES: usize = 16 << 10;
 /// How often the cache's background work gets a step when it has nothing urgent.
 const MAINTAIN_EVERY: Duration = Duration::from_millis(50);
-/// Longer than any request waits for a key.
-const FOREVER: Duration = Duration::from_secs(24 * 3600);
 /// How often deadlines of connections are looked at, while there are any.
 const DEADLINE_STEP: Duration = Duration::from_millis(100);
 
@@ -51,6 +52,7 @@ pub(crate) struct EventLoop {
     poll: Poll,
     index: usize,
     listener: Option<TcpListener>,
+    doorstep: Doorstep,
     /// Connections may wait in the listener's queue although the system will not say so again.
     accept_again: bool,
     /// The loop that gets the next connection.
@@ -67,7 +69,7 @@ pub(crate) struct EventLoop {
     paused: bool,
     /// Pauses whose end this loop has seen.
     pauses_ended: u64,
-    /// Silent connections; only where there is a limit.
+    /// Silent connections; only where there is a limit for any of them.
     idle: Option<Idle>,
     workspace: Workspace,
     shared: Arc<Shared>,
@@ -85,6 +87,7 @@ impl EventLoop {
             poll,
             index,
             listener,
+            doorstep: Doorstep::new(shared.options.text_framing),
             accept_again: false,
             next_loop: 0,
             connections: Slab::new(),
@@ -94,7 +97,7 @@ impl EventLoop {
             maintain_at: (index == 0 && shared.options.maintain).then(Instant::now),
             paused: false,
             pauses_ended: 0,
-            idle: shared.options.limits.idle.map(Idle::new),
+            idle: Idle::new(&shared.options.limits, 0),
             workspace: Workspace::new(&shared.loops[index].stats, KeySpace::new(Arc::clone(&shared.databases))),
             shared,
             stopping: false,
@@ -120,6 +123,7 @@ impl EventLoop {
                 match event.token() {
                     WAKER => {}
                     LISTENER => self.accept_again = true,
+                    token if Doorstep::owns(token) => self.doorstep.hear(token),
                     Token(slot) => {
                         if let Some(idle) = &mut self.idle {
                             idle.hear(slot);
@@ -156,6 +160,9 @@ impl EventLoop {
             self.shared.trim.step();
             if !self.deadlines.is_empty() {
                 self.check_deadlines();
+            }
+            if !self.doorstep.is_empty() {
+                self.doorstep.step();
             }
             self.close_silent();
             if self.shared.stopping.load(Relaxed) && self.stop_step() {
@@ -198,32 +205,18 @@ impl EventLoop {
         }
     }
 
-    /// Closes connections that have been silent for too long and wait for nothing.
-    fn close_silent(&mut self) {
-        let Some(idle) = &mut self.idle else { return };
-        if !idle.is_due() {
-            return;
-        }
-        let silent: Vec<usize> = self
-            .connections
-            .iter()
-            .filter(|(slot, one)| idle.is_silent(*slot) && !one.waits())
-            .map(|(slot, _)| slot)
-            .collect();
-        for slot in silent {
-            self.shared.silent.fetch_add(1, Relaxed);
-            self.close(slot);
-        }
-    }
-
     /// How long the system may let us wait.
     fn timeout(&self) -> Option<Duration> {
         if !self.ready.is_empty() || self.shared.loops[self.index].mailbox.is_full() {
             return Some(Duration::ZERO);
         }
         let maintain = self.maintain_at.map(|at| at.saturating_duration_since(Instant::now()));
-        let step = (self.stopping || self.accept_again || !self.deadlines.is_empty() || self.shared.trim.is_wanted())
-            .then_some(DEADLINE_STEP);
+        let step = (self.stopping
+            || self.accept_again
+            || !self.deadlines.is_empty()
+            || !self.doorstep.is_empty()
+            || self.shared.trim.is_wanted())
+        .then_some(DEADLINE_STEP);
         let idle = self.idle.as_ref().filter(|_| !self.connections.is_empty()).map(Idle::wait);
         let pause = if self.paused { self.shared.pause.left() } else { None };
         [maintain, step, idle, pause].into_iter().flatten().min()
@@ -329,7 +322,8 @@ impl EventLoop {
             }
             match listener.accept() {
                 Ok((stream, _)) => {
-                    if !self.shared.admit(&stream) {
+                    if let Err(reason) = self.shared.admit(&stream) {
+                        self.doorstep.refuse(stream, reason, self.poll.registry());
                         continue;
                     }
                     let target = self.next_loop;
@@ -455,34 +449,5 @@ impl EventLoop {
         let card = Arc::new(Card::new(address, peer, local, self.shared.uptime_s()));
         self.shared.table.add(Arc::clone(&card));
         entry.insert(Connection::new(stream, card, &self.shared));
-    }
-
-    /// The first time: stops accepting, answers what has been received and closes each connection as soon as its
-    /// peer has taken the answers. Returns true when the time for that is over.
-    fn stop_step(&mut self) -> bool {
-        if !self.stopping {
-            self.stopping = true;
-            self.listener = None;
-            self.accept_again = false;
-            self.take_mailbox();
-            self.shared.pause.end();
-            self.resume();
-            let slots: Vec<usize> = self.connections.iter().map(|(slot, _)| slot).collect();
-            for slot in slots {
-                // Nobody goes on waiting for keys.
-                self.end_waits(slot, Instant::now() + FOREVER, &Error::Closed);
-                if !self.connections.contains(slot) {
-                    continue;
-                }
-                self.connections[slot].finish_soon();
-                self.on_writable(slot);
-                self.on_readable(slot);
-                // What is left waits for its peer to take replies; a deadline set before is longer.
-                if let Some(connection) = self.connections.get(slot) {
-                    self.watch(slot, connection.patience(&self.shared));
-                }
-            }
-        }
-        self.shared.stop_by.lock().is_some_and(|by| Instant::now() >= by)
     }
 }

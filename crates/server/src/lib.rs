@@ -3,7 +3,7 @@
 //! ```text
 //!  Server ── starts N event loops, one thread each; loop 0 also accepts and spreads connections evenly
 //!    └─ EventLoop (epoll)      readable ─> Connection: one read, every complete request, one write
-//!         ├─ RequestParser     requests as slices of the read buffer
+//!         ├─ RequestParser     requests as slices of the read buffer (text: the other protocol, told by the first bytes)
 //!         ├─ dispatch           table lookup, then one function per command, straight onto the engine
 //!         └─ Output            replies; large values by reference, sent with gathered writes
 //! ```
@@ -18,6 +18,7 @@ mod command;
 mod connection;
 mod database;
 mod dispatch;
+mod doorstep;
 mod event_loop;
 mod glob;
 mod idle;
@@ -32,6 +33,7 @@ mod pubsub;
 mod script;
 mod server;
 mod shared;
+mod text;
 mod transaction;
 mod trim;
 mod waiting;
@@ -42,3 +44,4 @@ pub use observe::{CommandReport, DURATION_BOUNDS_NS};
 pub use options::{ClientLimits, ServerOptions};
 pub use password::Password;
 pub use server::{Server, ServerStats, StartError};
+pub use tandem_wire::text::TextFraming;

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use tandem_wire::Limits;
+use tandem_wire::text::TextFraming;
 
 use crate::password::Password;
 
@@ -27,6 +28,8 @@ pub struct ServerOptions {
     pub owns_process: bool,
     /// What clients may cost.
     pub limits: ClientLimits,
+    /// What one request of the text protocol is.
+    pub text_framing: TextFraming,
     /// How long a transaction or a script may run; past it, it is undone.
     pub transaction_budget: Duration,
     /// Whether scripts may be run.
@@ -47,6 +50,7 @@ impl Default for ServerOptions {
             password: None,
             owns_process: false,
             limits: ClientLimits::default(),
+            text_framing: TextFraming::Line,
             transaction_budget: Duration::from_millis(50),
             scripts: true,
             script_memory: 16 << 20,
@@ -72,6 +76,8 @@ pub struct ClientLimits {
     pub stalled_reader: Duration,
     /// How long a client may be silent before its connection is closed; `None`: for ever.
     pub idle: Option<Duration>,
+    /// The same for a client of the text protocol.
+    pub text_idle: Option<Duration>,
     /// Buffers of all clients together, in bytes. From three quarters on new clients are refused; beyond it a client
     /// whose buffers grow over an equal share is cut. `None`: an eighth of the cache's bound, at least 64 MiB.
     pub buffer_bytes: Option<usize>,
@@ -102,6 +108,7 @@ impl Default for ClientLimits {
             reply_bytes: 512 << 20,
             stalled_reader: Duration::from_secs(30),
             idle: None,
+            text_idle: Some(Duration::from_secs(60)),
             buffer_bytes: None,
             linger: Duration::from_secs(1),
         }

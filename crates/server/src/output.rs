@@ -76,6 +76,29 @@ impl Output {
         }
     }
 
+    /// Writes the bytes of a value and nothing else; false if it is no string.
+    pub fn plain_value(&mut self, found: &Found<'_>) -> bool {
+        match (found.kind, found.shared) {
+            (Kind::Hash | Kind::Set, _) => return false,
+            (Kind::Integer, _) => {
+                let integer = found.integer().unwrap_or_default();
+                write!(self.bytes, "{integer}").expect("writing to a Vec does not fail");
+            }
+            (_, None) => self.bytes.extend_from_slice(found.bytes),
+            (_, Some(large)) => {
+                self.large.push_back((self.bytes.len(), large.clone()));
+                self.large_bytes += large.len();
+            }
+        }
+        true
+    }
+
+    /// Whether there is a line break in what was written since `mark`.
+    pub fn has_line_break(&self, mark: Mark) -> bool {
+        let has = |bytes: &[u8]| memchr::memchr(b'\n', bytes).is_some();
+        has(&self.bytes[mark.bytes..]) || self.large.iter().skip(mark.large).any(|(_, large)| has(large))
+    }
+
     /// Adds everything that `other` holds; nothing of it may have been sent.
     pub fn append(&mut self, mut other: Output) {
         let offset = self.bytes.len();

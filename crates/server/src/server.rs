@@ -130,8 +130,10 @@ impl Server {
             );
             return Err(StartError::BadOption { option: "bind", reason });
         }
-        if options.limits.idle.is_some_and(|time| time.is_zero()) {
-            return Err(StartError::BadOption { option: "idle", reason: "0 is not allowed; none is no limit".into() });
+        for (option, time) in [("idle", options.limits.idle), ("textIdle", options.limits.text_idle)] {
+            if time.is_some_and(|time| time.is_zero()) {
+                return Err(StartError::BadOption { option, reason: "0 is not allowed; none is no limit".into() });
+            }
         }
         // A value that the cache takes must reach it, together with its key.
         let largest = cache.options().max_value_bytes as usize;
@@ -153,6 +155,7 @@ impl Server {
                 mailbox: Mailbox::default(),
                 counters: Counters::default(),
                 stats: Arc::default(),
+                text_clients: AtomicUsize::new(0),
             });
             polls.push(poll);
         }

@@ -1,6 +1,5 @@
 //! What the event loops of a server share.
 
-use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
@@ -27,8 +26,7 @@ const KEEPALIVE: TcpKeepalive =
     TcpKeepalive::new().with_time(Duration::from_secs(300)).with_interval(Duration::from_secs(100)).with_retries(3);
 
 /// What a client is told that would need more memory than there is for all of them.
-pub(crate) const BUFFERS_FULL: &[u8] =
-    b"-ERR the buffers of all clients together have reached their limit, try again later\r\n";
+pub(crate) const BUFFERS_FULL: &str = "the buffers of all clients together have reached their limit, try again later";
 /// Least memory for the buffers of all clients.
 const MIN_BUFFER_BYTES: usize = 64 << 20;
 
@@ -89,6 +87,8 @@ pub(crate) struct LoopShared {
     pub mailbox: Mailbox,
     pub counters: Counters,
     pub stats: Arc<CommandStats>,
+    /// Clients of the text protocol.
+    pub text_clients: AtomicUsize,
 }
 
 /// Counters with one writer, the loop: a plain load and store, no locked instruction.
@@ -160,11 +160,14 @@ impl Shared {
         })
     }
 
-    /// Decides whether a new connection is taken; a refused one is told why. Counts it.
-    pub fn admit(&self, stream: &TcpStream) -> bool {
+    /// Decides whether a new connection is taken. Counts it.
+    ///
+    /// # Errors
+    /// What a refused client is to be told.
+    pub fn admit(&self, stream: &TcpStream) -> Result<(), &'static str> {
         let limits = &self.options.limits;
-        let refusal: &[u8] = if self.clients.load(Relaxed) >= limits.clients {
-            b"-ERR max number of clients reached\r\n"
+        let refusal = if self.clients.load(Relaxed) >= limits.clients {
+            "max number of clients reached"
         } else if self.buffer_bytes.load(Relaxed) >= self.buffer_limit / 4 * 3 {
             BUFFERS_FULL
         } else {
@@ -174,12 +177,10 @@ impl Shared {
             let socket = socket2::SockRef::from(stream);
             let _ = socket.set_tcp_nodelay(true);
             let _ = socket.set_tcp_keepalive(&KEEPALIVE);
-            return true;
+            return Ok(());
         };
         self.rejected.fetch_add(1, Relaxed);
-        // A new socket takes one line at once; if it does not, the peer is gone.
-        let _ = { stream }.write(refusal);
-        false
+        Err(refusal)
     }
 
     /// Seconds since the start.

@@ -3,7 +3,7 @@
 mod support;
 use std::time::{Duration, Instant};
 
-use support::{Client, encode, start, start_with};
+use support::{Client, encode, start, start_with, wait_until};
 use tandem_server::ClientLimits;
 
 /// The value of a field in a line of CLIENT LIST.
@@ -17,14 +17,6 @@ fn line_of(asker: &mut Client, name: &str) -> String {
     let list = asker.ask("CLIENT LIST");
     let line = list.lines().find(|line| line.contains(&format!(" name={name} ")));
     line.unwrap_or_else(|| panic!("no {name} in {list}")).to_owned()
-}
-
-fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let give_up = Instant::now() + Duration::from_secs(10);
-    while !condition() {
-        assert!(Instant::now() < give_up, "waited in vain until {what}");
-        std::thread::yield_now();
-    }
 }
 
 #[test]

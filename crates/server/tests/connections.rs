@@ -6,19 +6,10 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use support::{encode, encode_parts, start, start_with};
+use support::{encode, encode_parts, start, start_with, wait_until};
 use tandem_engine::{Cache, Options};
 use tandem_server::{ClientLimits, Password, Server, ServerOptions, StartError};
 use tandem_wire::Limits;
-
-/// Waits until `condition` holds; fails after ten seconds.
-fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let give_up = Instant::now() + Duration::from_secs(10);
-    while !condition() {
-        assert!(Instant::now() < give_up, "waited in vain until {what}");
-        std::thread::yield_now();
-    }
-}
 
 #[test]
 fn the_cut_into_packets_does_not_matter() {

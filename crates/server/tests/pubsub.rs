@@ -3,9 +3,8 @@
 mod support;
 use std::collections::HashMap;
 use std::io::Read;
-use std::time::{Duration, Instant};
 
-use support::{Client, Running, encode, encode_parts, start, start_with};
+use support::{Client, Running, encode, encode_parts, start, start_with, wait_until};
 use tandem_server::ClientLimits;
 
 /// Sends a request and reads exactly the reply.
@@ -21,14 +20,6 @@ fn frame(mark: char, parts: &[&str]) -> String {
 
 fn confirmed(mark: char, word: &str, name: &str, count: usize) -> String {
     format!("{mark}3\r\n${}\r\n{word}\r\n${}\r\n{name}\r\n:{count}\r\n", word.len(), name.len())
-}
-
-fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let give_up = Instant::now() + Duration::from_secs(10);
-    while !condition() {
-        assert!(Instant::now() < give_up, "waited in vain until {what}");
-        std::thread::yield_now();
-    }
 }
 
 /// A client that listens to channel `c`.

@@ -1,4 +1,4 @@
-//! Bytes to requests, replies to bytes: RESP2 and RESP3 as Redis speaks them.
+//! Bytes to requests, replies to bytes: RESP2 and RESP3 as Redis speaks them, and the double-bar text protocol.
 //!
 //! ```text
 //!  read buffer ──RequestParser──> Args (slices of that very buffer) ──> a command
@@ -13,6 +13,7 @@ mod kept;
 pub mod number;
 pub mod reply;
 mod request;
+pub mod text;
 
 pub use kept::KeptRequests;
 pub use reply::Protocol;

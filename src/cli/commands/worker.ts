@@ -29,8 +29,8 @@ export const registerWorker: Register = (program) => {
 
 async function serve(configuration: Configuration, log: Logger): Promise<void> {
   const { Worker } = await import("../../worker/worker.js");
-  const { port, bind, password, threads, policy, maxMemory, maxClients, idleTimeout, noScripts } = configuration;
-  const { adminPort } = configuration;
+  const { port, bind, password, threads, policy, maxMemory, maxClients } = configuration;
+  const { idleTimeout, textIdleTimeout, textFraming, noScripts, adminPort } = configuration;
   checkMemory(maxMemory);
   log.info({ event: "starting", maxMemory, policy, threads, password: password !== undefined }, "starting");
   const worker = await Worker.listen({
@@ -44,6 +44,8 @@ async function serve(configuration: Configuration, log: Logger): Promise<void> {
     ...(password === undefined ? {} : { password }),
     ...(maxClients === undefined ? {} : { maxClients }),
     ...(idleTimeout === 0 ? {} : { idleTimeout: idleTimeout * 1_000 }),
+    textIdleTimeout: textIdleTimeout * 1_000,
+    textFraming,
     cache: { maxBytes: maxMemory, policy },
   });
   // Before the line that says "ready": whoever reads it may send a signal at once.

@@ -3,7 +3,7 @@ import { isIP } from "node:net";
 import * as v from "valibot";
 import { defaultMaxBytes, parseBytes } from "../../cache/options.js";
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "../../observe/logger.js";
-import { DEFAULT_BIND, DEFAULT_PORT, defaultThreads } from "../../worker/options.js";
+import { DEFAULT_BIND, DEFAULT_PORT, defaultThreads, TEXT_FRAMINGS, type TextFraming } from "../../worker/options.js";
 
 const MIN_MEMORY = 1024 ** 2;
 const MAX_MEMORY = 32 * 1024 ** 4;
@@ -137,6 +137,24 @@ const logFormat: Setting<LogFormat> = {
   fallback: () => (process.stderr.isTTY ? "text" : "json"),
 };
 
+const textIdleTimeout: Setting<number> = {
+  key: "text-idle-timeout",
+  placeholder: "seconds",
+  description: "the same for clients of the text protocol; 60 by default",
+  allowed: "a whole number of seconds from 0 to 2592000",
+  schema: wholeNumber(0, 2_592_000),
+  fallback: () => 60,
+};
+
+const textFraming: Setting<TextFraming> = {
+  key: "text-framing",
+  placeholder: "name",
+  description: "one request of the text protocol: line, or message (what one read delivers)",
+  allowed: "line or message",
+  schema: v.picklist(TEXT_FRAMINGS),
+  fallback: () => "line",
+};
+
 const noScripts: Setting<boolean> = {
   key: "no-scripts",
   description: "refuse Lua scripts",
@@ -161,6 +179,8 @@ export const settings = {
   policy,
   maxClients,
   idleTimeout,
+  textIdleTimeout,
+  textFraming,
   noScripts,
   adminPort,
   logLevel,

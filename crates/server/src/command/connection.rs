@@ -207,10 +207,10 @@ fn hello(context: &mut Context<'_>, args: Args<'_>) {
 const WRONG_PASSWORD: &str = "WRONGPASS invalid username-password pair or user is disabled.";
 
 /// The one user there is. Without a password any word will do, as in Redis.
-pub(super) const USER: &[u8] = b"default";
+pub(crate) const USER: &[u8] = b"default";
 
 /// Lets the client in if `user` and `word` are right; counts it if they are not.
-fn log_in(context: &mut Context<'_>, user: &[u8], word: &[u8]) -> bool {
+pub(crate) fn log_in(context: &mut Context<'_>, user: &[u8], word: &[u8]) -> bool {
     let right = user == USER && context.server.options.password.as_ref().is_none_or(|password| password.matches(word));
     if right {
         context.client.special.take(Special::NEEDS_AUTH);

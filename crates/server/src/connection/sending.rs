@@ -6,11 +6,14 @@ use std::net::Shutdown;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
+use tandem_wire::reply;
+
 use super::requests::Stop;
 use super::{Connection, Outcome, READS_A_TURN, State, Workspace};
 use crate::output::Output;
 use crate::pubsub::{Push, Topic};
 use crate::shared::{BUFFERS_FULL, Counters, Shared};
+use crate::text;
 
 /// Replies of one turn above this leave memory behind that is worth giving back.
 const LARGE_OUTPUT: usize = 1 << 20;
@@ -98,6 +101,27 @@ impl Connection {
         }
     }
 
+    /// Tells the peer why its connection ends, where nothing else waits to be sent.
+    pub fn say(&mut self, message: &str, shared: &Shared) {
+        let mut line = Vec::new();
+        if self.is_text() {
+            text::write(&mut line, text::Class::Other, message, shared.options.text_framing);
+        } else {
+            reply::error(&mut line, format_args!("ERR {message}"));
+        }
+        // If the socket does not take a line now, its peer does not read.
+        let _ = self.stream.write(&line);
+    }
+
+    /// The server stops, and all that a client of the text protocol has asked for is answered: it is told. One of RESP
+    /// has got a push, which is no reply, and not had to wait for it.
+    pub(super) fn say_goodbye(&mut self, work: &mut Workspace, shared: &Shared) {
+        if self.is_text() {
+            let output = self.backlog.as_deref_mut().unwrap_or(&mut work.output);
+            text::write(output.bytes(), text::Class::Other, "server is stopping", shared.options.text_framing);
+        }
+    }
+
     /// Ends a turn: sends the replies, keeps the books and decides how the connection goes on.
     pub(super) fn settle(
         &mut self,
@@ -139,8 +163,7 @@ impl Connection {
         if !self.account(shared) {
             shared.cut.fetch_add(1, Relaxed);
             if self.backlog.is_none() {
-                // If the socket does not take a line now, its peer does not read.
-                let _ = self.stream.write(BUFFERS_FULL);
+                self.say(BUFFERS_FULL, shared);
             }
             return Outcome::Close;
         }

@@ -11,6 +11,9 @@ use crate::shared::Shared;
 
 /// Bytes read at once, into the loop's buffer.
 const READ_BYTES: usize = 64 << 10;
+/// Longest request of the text protocol where what one read delivers is one: a read that fills the buffer is not known
+/// to be the whole of it.
+pub(crate) const MAX_MESSAGE_BYTES: usize = READ_BYTES - 1;
 /// Connections that are read before the first of them runs a request.
 pub(crate) const READ_AHEAD: usize = 16;
 /// Bytes read ahead for one of them.

@@ -4,7 +4,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tandem_engine::{Cache, ManualClock, Options};
 use tandem_server::{ClientLimits, Server, ServerOptions};
@@ -36,6 +36,15 @@ pub fn start_server(options: ServerOptions) -> Running {
     let cache = Arc::new(Cache::new(engine).unwrap());
     let server = Server::start(Arc::clone(&cache), ServerOptions { port: 0, ..options }).unwrap();
     Running { server, cache, clock }
+}
+
+/// Waits until `condition` holds; fails after ten seconds.
+pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let give_up = Instant::now() + Duration::from_secs(10);
+    while !condition() {
+        assert!(Instant::now() < give_up, "waited in vain until {what}");
+        std::thread::yield_now();
+    }
 }
 
 impl Running {
