@@ -155,6 +155,20 @@ test("with a password it listens everywhere, and wants it first", async () => {
   expect(await told.get("k")).toBe("v");
 });
 
+test("GETEX changes the expiry alone: an upsert in flight goes on", async () => {
+  using cache = new Cache({ maxBytes: "4mb" });
+  const worker = await listen({ cache });
+  const told = client(worker);
+  cache.set("k", "v");
+  await cache.upsert("k", async (value) => {
+    expect(await told.getex("k", "EX", 100)).toBe("v");
+    return `${value}2`;
+  });
+  expect(cache.get("k")).toBe("v2");
+  expect(await told.getex("k", "PXAT", 1)).toBe("v2");
+  expect(cache.has("k")).toBe(false);
+});
+
 test("runs scripts unless they are off", async () => {
   const on = await listen();
   expect(await client(on).eval("return redis.call('SET', KEYS[1], ARGV[1])", 1, "k", "v")).toBe("OK");

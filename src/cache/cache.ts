@@ -16,6 +16,7 @@ import { header } from "./window.js";
 import {
   Condition,
   checkSetOptions,
+  checkVersion,
   commit,
   Expiry,
   prepareWrite,
@@ -202,10 +203,7 @@ export class Cache<V = unknown> {
   delete(key: Key, options?: { ifVersion: bigint }): boolean {
     if (this.#clock !== undefined) this.#tick();
     if (options === undefined) return remove(this.#handle, key);
-    if (typeof options?.ifVersion !== "bigint") {
-      throw new TypeError(`ifVersion must be a bigint from getEntry; got ${describe(options?.ifVersion)}`);
-    }
-    return this.#native.deleteVersion(key, options.ifVersion);
+    return this.#native.deleteVersion(key, checkVersion(options?.ifVersion));
   }
 
   /** Deletes the key and returns its value. */

@@ -160,6 +160,16 @@ export function costOf(cost: unknown): number {
 }
 
 function versionOf(version: unknown): bigint | undefined {
-  if (version === undefined || typeof version === "bigint") return version;
-  throw new TypeError(`ifVersion must be a bigint from getEntry; got ${describe(version)}`);
+  return version === undefined ? undefined : checkVersion(version);
+}
+
+/** A version that an entry can have; 0n stands for none. */
+export function checkVersion(version: unknown): bigint {
+  if (typeof version !== "bigint") {
+    throw new TypeError(`ifVersion must be a bigint from getEntry; got ${describe(version)}`);
+  }
+  if (version < 0n || version >= 2n ** 64n) {
+    throw new RangeError(`ifVersion must be from 0n to 2n ** 64n - 1n; got ${describe(version)}`);
+  }
+  return version;
 }

@@ -111,6 +111,19 @@ test("a closed cache refuses every call, also when its number serves another", a
   expect([...other.keys()]).toEqual(["k"]);
 });
 
+test("a version that no entry can have is refused, and nothing is deleted", () => {
+  using cache = new Cache({ maxBytes: "1mb" });
+  cache.set("k", "v");
+  const version = cache.getEntry("k")?.version ?? 0n;
+  for (const ifVersion of [-version, version + 2n ** 64n]) {
+    const refused = new RangeError(`ifVersion must be from 0n to 2n ** 64n - 1n; got ${ifVersion}n`);
+    expect(() => cache.delete("k", { ifVersion })).toThrow(refused);
+    expect(() => cache.set("k", "w", { ifVersion })).toThrow(refused);
+  }
+  expect(cache.get("k")).toBe("v");
+  expect(cache.delete("k", { ifVersion: version })).toBe(true);
+});
+
 test("an array without its memory is no empty key, value or target", () => {
   const detached = new Uint8Array(4);
   structuredClone(detached.buffer, { transfer: [detached.buffer] });

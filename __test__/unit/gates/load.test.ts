@@ -463,6 +463,7 @@ test.each([
   [{ ttl: "1" }, TypeError, "ttl"],
   [{ grace: 5 }, TypeError, "grace"],
   [{ ttl: 5, softTimeout: 5 }, TypeError, "softTimeout"],
+  [{ ttl: 1, grace: 8.64e15 }, RangeError, "ttl + grace must be a whole number of ms from 1 to 8640000000000000"],
   [{ earlyRefresh: 0.5 }, TypeError, "earlyRefresh"],
   [{ ttl: 5, earlyRefresh: 1 }, RangeError, "earlyRefresh"],
   [{ hardTimeout: 2 ** 31 }, RangeError, "hardTimeout"],

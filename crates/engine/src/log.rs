@@ -39,7 +39,8 @@ pub(crate) struct Queue {
     /// What their large values outside the log charge.
     pub(crate) large_bytes: u64,
     pub(crate) entries: u64,
-    pub(crate) cost: u64,
+    /// Sum of costs; where `max_cost` is set no more than that, else it may exceed 64 bits.
+    pub(crate) cost: u128,
 }
 
 impl Queue {
@@ -50,9 +51,14 @@ impl Queue {
         match bound {
             Bound::Bytes => self.bytes + self.large_bytes,
             Bound::Entries => self.entries,
-            Bound::Cost => self.cost,
+            Bound::Cost => saturated(self.cost),
         }
     }
+}
+
+/// Costs as far as 64 bits reach.
+fn saturated(cost: u128) -> u64 {
+    cost.try_into().unwrap_or(u64::MAX)
 }
 
 /// A run of compaction inside one queue: survivors of `source` and its newer neighbours slide into `target`.
@@ -203,7 +209,7 @@ impl Log {
         queue.bytes += u64::from(bytes);
         queue.large_bytes += record.large_charge();
         queue.entries += 1;
-        queue.cost += record.cost();
+        queue.cost += u128::from(record.cost());
     }
 
     /// Takes a live record out of the counts, leaving its bytes as they are.
@@ -216,7 +222,7 @@ impl Log {
         queue.bytes -= u64::from(bytes);
         queue.large_bytes -= record.large_charge();
         queue.entries -= 1;
-        queue.cost -= record.cost();
+        queue.cost -= u128::from(record.cost());
     }
 
     /// Ends a live record. Frees its segment if it was the last one in there.
@@ -385,6 +391,11 @@ impl Log {
         let segments = self.used_segments() + u64::from(self.graves);
         segments * u64::from(self.segments.segment_bytes())
             + self.queues.iter().map(|queue| queue.large_bytes).sum::<u64>()
+    }
+
+    /// Sum of the costs of live records, as far as 64 bits reach.
+    pub(crate) fn cost(&self) -> u64 {
+        saturated(self.queues.iter().map(|queue| queue.cost).sum())
     }
 
     /// Bytes of live records.

@@ -5,7 +5,7 @@
 pub struct Stats {
     /// Live entries.
     pub entries: u64,
-    /// Sum of costs of live entries.
+    /// Sum of costs of live entries, as far as 64 bits reach.
     pub cost: u64,
     /// Everything the cache occupies.
     pub bytes: u64,
@@ -49,7 +49,7 @@ impl Stats {
     /// Adds the counters of another shard.
     pub(crate) fn add(&mut self, other: &Self) {
         self.entries += other.entries;
-        self.cost += other.cost;
+        self.cost = self.cost.saturating_add(other.cost);
         self.bytes += other.bytes;
         self.key_bytes += other.key_bytes;
         self.value_bytes += other.value_bytes;

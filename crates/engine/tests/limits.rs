@@ -254,6 +254,20 @@ fn entries_of_a_cache_of_16_gib_are_as_small_as_any() {
 }
 
 #[test]
+fn costs_may_sum_up_to_more_than_64_bits() {
+    let cache = Cache::new(Options { max_bytes: 4 << 20, shards: Some(2), ..Options::default() }).unwrap();
+    let options = WriteOptions { cost: Some(u64::MAX / 2), ..WriteOptions::default() };
+    for key in 0..10u8 {
+        cache.set(&[key], text(b"v"), &options).unwrap();
+    }
+    assert_eq!(cache.stats().cost, u64::MAX);
+    for key in 0..9u8 {
+        cache.delete(&[key], Condition::Always).unwrap();
+    }
+    assert_eq!(cache.stats().cost, u64::MAX / 2);
+}
+
+#[test]
 fn an_idle_entry_stays_dead_however_long_nothing_looked() {
     const DAY: u64 = 86_400_000;
     let clock = Arc::new(ManualClock::new(1_700_000_000_000));

@@ -80,12 +80,16 @@ export function parseLoadOptions(options: LoadOptions | undefined): ParsedLoadOp
   costOf(options.cost);
   const hasTtl = ttl !== undefined && ttl !== Number.POSITIVE_INFINITY;
   if (grace > 0 && !hasTtl) throw new TypeError("grace needs a ttl: it says how long a value is kept beyond it");
+  const negativeTtl = duration("negativeTtl", options.negativeTtl);
+  // A value is kept for both together.
+  if (hasTtl) duration("ttl + grace", ttl + grace);
+  if (negativeTtl !== undefined) duration("negativeTtl + grace", negativeTtl + grace);
   if (softTimeout !== undefined && grace === 0) {
     throw new TypeError("softTimeout needs grace: without it there is no stale value to take");
   }
   return {
     ttl,
-    negativeTtl: duration("negativeTtl", options.negativeTtl),
+    negativeTtl,
     cost: options.cost,
     grace,
     softTimeout: duration("softTimeout", softTimeout) ?? 0,

@@ -90,20 +90,22 @@ impl Cache {
     /// # Errors
     /// Those of [`Cache::set`].
     pub fn set_expiry(&self, key: &[u8], expiry: Expiry) -> Result<bool> {
-        self.set_expiry_if(key, expiry, |_| true)
+        self.set_expiry_if(key, expiry, |_, _| true)
     }
 
-    /// Like [`Cache::set_expiry`], but only if `allow` says yes to the expiry that the entry has; says whether the key
-    /// is there and it did. Looking and changing are one step: no other write comes in between.
+    /// Like [`Cache::set_expiry`], but only if `allow` says yes to the expiry and the version that the entry has; says
+    /// whether the key is there and it did. Looking and changing are one step: no other write comes in between.
     ///
     /// `allow` runs under the shard lock, and may run again: it compares and does nothing else.
     ///
     /// # Errors
     /// Those of [`Cache::set`].
-    pub fn set_expiry_if(&self, key: &[u8], expiry: Expiry, allow: impl Fn(Option<u64>) -> bool) -> Result<bool> {
+    pub fn set_expiry_if(&self, key: &[u8], expiry: Expiry, allow: impl Fn(Option<u64>, u64) -> bool) -> Result<bool> {
         self.check_open()?;
         let expires_at = match expiry {
-            Expiry::Keep => return Ok(self.read(key, ReadMode::Peek, |found| allow(found.expires_at)) == Some(true)),
+            Expiry::Keep => {
+                return Ok(self.read(key, ReadMode::Peek, |found| allow(found.expires_at, found.version)) == Some(true));
+            }
             Expiry::Never => None,
             Expiry::At(at) => Some(at),
             Expiry::In(ms) => Some(self.shared.now_ms().saturating_add(ms)),

@@ -15,7 +15,7 @@ impl Shard {
         hash: u64,
         key: &[u8],
         expires_at: u64,
-        allow: impl FnOnce(Option<u64>) -> bool,
+        allow: impl FnOnce(Option<u64>, u64) -> bool,
         effects: &mut Effects,
     ) -> Result<Step<bool>> {
         let Some(done) = self.set_expiry_in_place(hash, key, Some(expires_at), allow, effects) else {
@@ -57,20 +57,21 @@ impl Shard {
         Ok(Step::Done(true))
     }
 
-    /// Overwrites the expiry of a record that has one, if `allow` says yes to the one it has; says whether it did.
+    /// Overwrites the expiry of a record that has one, if `allow` says yes to the one it has and its version; says whether it did.
     /// `None` where the record has to be rewritten to hold one.
     pub(crate) fn set_expiry_in_place(
         &mut self,
         hash: u64,
         key: &[u8],
         expires_at: Option<u64>,
-        allow: impl FnOnce(Option<u64>) -> bool,
+        allow: impl FnOnce(Option<u64>, u64) -> bool,
         effects: &mut Effects,
     ) -> Option<bool> {
         self.begin_write();
         let Some(address) = self.lookup(hash, key, effects) else { return Some(false) };
         let record = self.log.record(address);
-        if !allow(record.can_expire().then(|| record.deadline(self.shared.now_ms())).flatten()) {
+        let now = record.can_expire().then(|| record.deadline(self.shared.now_ms())).flatten();
+        if !allow(now, record.version()) {
             return Some(false);
         }
         if expires_at.is_some_and(|at| at <= self.shared.now_ms()) {

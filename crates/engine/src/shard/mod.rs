@@ -377,7 +377,7 @@ impl Shard {
     }
 
     fn cost(&self) -> u64 {
-        self.log.queues.iter().map(|queue| queue.cost).sum()
+        self.log.cost()
     }
 
     /// Amount this shard holds in the measure of `bound`; of bytes, what eviction can win back.

@@ -38,7 +38,7 @@ impl Shard {
                     live_bytes += size;
                     live_large += u32::from(record.has_flag(flag::LARGE));
                     entries += 1;
-                    cost += record.cost();
+                    cost += u128::from(record.cost());
                     key_bytes += record.key_len() as u64;
                     value_bytes += record.value_len() as u64;
                     large += record.large_charge();

@@ -150,7 +150,7 @@ fn expire(context: &mut Context<'_>, args: Args<'_>, name: &str, unit: TimeUnit)
     let key = context.keys.stored(context.client.db, &args[1]);
     // What lies before 1970 has passed just as well at its first millisecond.
     let then = Expiry::At(moment.max(1) as u64);
-    let allow = |now: Option<u64>| rules.allow(now.map(|at| at as i64), moment);
+    let allow = |now: Option<u64>, _| rules.allow(now.map(|at| at as i64), moment);
     match context.server.cache.set_expiry_if(key, then, allow) {
         Ok(changed) => context.integer(i64::from(changed)),
         Err(error) => refusal::engine(context, &error),
@@ -179,7 +179,7 @@ fn answer_expiry(context: &mut Context<'_>, args: Args<'_>, shown: impl FnOnce(i
 
 fn persist(context: &mut Context<'_>, args: Args<'_>) {
     let key = context.keys.stored(context.client.db, &args[1]);
-    match context.server.cache.set_expiry_if(key, Expiry::Never, |now| now.is_some()) {
+    match context.server.cache.set_expiry_if(key, Expiry::Never, |now, _| now.is_some()) {
         Ok(changed) => context.integer(i64::from(changed)),
         Err(error) => refusal::engine(context, &error),
     }

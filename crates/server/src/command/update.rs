@@ -6,7 +6,7 @@ use tandem_wire::number::{decimal_len, parse_i64, push_i64};
 
 use super::parse::{BadExpiry, StringOptions};
 use super::strings::{BASE, exchange, reply_value};
-use super::{Command, Context, Flag, Output, numbers, refusal};
+use super::{Command, Context, Flag, numbers, refusal};
 
 /// The family.
 pub(super) const COMMANDS: &[Command] = &[
@@ -138,25 +138,28 @@ fn getex(context: &mut Context<'_>, args: Args<'_>) {
         }
     };
     let key = context.keys.stored(context.client.db, &args[1]);
-    let value = context.server.cache.transform(key, |found| {
-        let Some(found) = found else { return Ok(Transform::Keep(None)) };
-        if found.kind.is_collection() {
-            return Err(Error::WrongKind);
+    let start = context.output.mark();
+    loop {
+        let output = &mut *context.output;
+        output.reserve_value();
+        let read = context.server.cache.read(key, ReadMode::Use, |found| {
+            output.value(found);
+            (found.kind.is_collection(), found.version)
+        });
+        let version = match read {
+            None => return context.null(),
+            Some((true, _)) => return,
+            Some((false, version)) => version,
+        };
+        // The expiry alone changes, and only that of the value just read.
+        match context.server.cache.set_expiry_if(key, expiry, |_, now| now == version) {
+            Ok(true) => return,
+            Ok(false) => context.output.rewind(start),
+            Err(error) => {
+                context.output.rewind(start);
+                return refusal::engine(context, &error);
+            }
         }
-        let mut value = Output::default();
-        value.value(found);
-        Ok(Transform::Store {
-            kind: found.kind,
-            codec: found.codec,
-            bytes: found.bytes.to_vec(),
-            expiry,
-            output: Some(value),
-        })
-    });
-    match value {
-        Ok(Some(value)) => context.output.append(value),
-        Ok(None) => context.null(),
-        Err(error) => refusal::engine(context, &error),
     }
 }
 
