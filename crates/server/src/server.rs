@@ -21,6 +21,7 @@ use crate::observe::{Errors, Slowlog};
 use crate::options::ServerOptions;
 use crate::pause::Pause;
 use crate::pubsub::PubSub;
+use crate::script::ScriptCache;
 use crate::shared::{Counters, LoopShared, Shared, buffer_limit};
 use crate::trim::Trim;
 
@@ -93,7 +94,7 @@ pub struct ServerStats {
     pub bytes_in: u64,
     /// Bytes written so far.
     pub bytes_out: u64,
-    /// Memory held by buffers of clients now.
+    /// Memory held by buffers of clients now, and by the sources of scripts.
     pub buffer_bytes: usize,
     /// What these buffers may come to.
     pub buffer_limit: usize,
@@ -162,10 +163,11 @@ impl Server {
         crate::event_loop::register_listener(&polls[0], &mut listener)?;
 
         let databases = Databases::of(&cache);
+        let buffer_limit = buffer_limit(&options, &cache);
         let shared = Arc::new_cyclic(|own| Shared {
             own: own.clone(),
             run_id: run_id(&address),
-            buffer_limit: buffer_limit(&options, &cache),
+            buffer_limit,
             trim: Trim::default(),
             cache,
             options,
@@ -184,7 +186,7 @@ impl Server {
             pubsub: PubSub::default(),
             databases,
             census: Mutex::default(),
-            scripts: Mutex::default(),
+            scripts: Mutex::new(ScriptCache::new(buffer_limit)),
             errors: Errors::default(),
             slowlog: Slowlog::default(),
             stop_by: Mutex::new(None),
@@ -221,6 +223,12 @@ impl Server {
             // A panic on a loop has been reported when it happened.
             let _ = thread.join();
         }
+    }
+
+    /// What the loops share, for tests that need no socket.
+    #[cfg(test)]
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
     }
 
     /// Counters as of now.

@@ -18,7 +18,7 @@ use crate::observe::{CommandStats, Errors, Slowlog};
 use crate::options::ServerOptions;
 use crate::pause::Pause;
 use crate::pubsub::PubSub;
-use crate::script::ScriptCache;
+use crate::script::{Digest, ScriptCache};
 use crate::trim::Trim;
 
 /// A peer that is gone without a word is found within ten minutes, as with Redis' default.
@@ -127,6 +127,24 @@ impl Shared {
         }
         let all = self.buffer_bytes.fetch_add(now - before, Relaxed) + (now - before);
         all <= self.buffer_limit || now <= self.buffer_limit / self.clients.load(Relaxed).max(1)
+    }
+
+    /// Keeps the source of a script; it counts with the buffers of clients.
+    pub fn keep_script(&self, digest: Digest, source: &Arc<[u8]>) {
+        self.change_scripts(|scripts| scripts.insert(digest, source));
+    }
+
+    /// Forgets every script.
+    pub fn forget_scripts(&self) {
+        self.change_scripts(ScriptCache::clear);
+    }
+
+    fn change_scripts(&self, change: impl FnOnce(&mut ScriptCache)) {
+        let mut scripts = self.scripts.lock();
+        let before = scripts.memory();
+        change(&mut scripts);
+        // There is a bound of its own, and nobody to be cut.
+        self.account(before, scripts.memory());
     }
 
     /// For [`Shared::post`]: the thread is that of no loop.

@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering::Relaxed;
 
 use tandem_engine::{Condition, Kind, NewValue, ReadMode, WriteOptions};
 use tandem_wire::text::{TextError, TextFraming, TextParser, TextRequest};
@@ -107,6 +108,7 @@ fn answer_guarded(context: &mut Context<'_>, request: Result<TextRequest<'_>, Te
         }
         Err(_) => {
             context.output.rewind(mark);
+            context.server.panics.fetch_add(1, Relaxed);
             let message = "internal error: this request failed, others are not affected";
             write(context.output.bytes(), Class::Other, message, framing);
         }

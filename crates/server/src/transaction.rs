@@ -1,6 +1,7 @@
 //! Transactions of clients: requests that wait for `EXEC`, and keys that are watched until then.
 
 use std::borrow::Cow;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -181,6 +182,8 @@ enum Failure {
     /// A watched key has changed.
     Dirty,
     OutOfTime,
+    /// A script in it was stopped, and said so.
+    Stopped,
     /// Databases were exchanged before the transaction held its keys.
     Swapped,
 }
@@ -195,16 +198,28 @@ impl From<Error> for Failure {
 pub(crate) fn execute(context: &mut Context<'_>) {
     let Some(queue) = end(context) else { return context.error("ERR EXEC without MULTI") };
     let watched = std::mem::take(&mut context.client.session().watched);
-    let outcome = if queue.broken { None } else { Some(run(context, &queue, &watched)) };
+    if queue.broken {
+        { watched }.leave(context.server);
+        return context.error("EXECABORT Transaction discarded because of previous errors.");
+    }
+    let (mark, db, protocol) = (context.output.mark(), context.client.db, context.client.protocol);
+    let outcome = catch_unwind(AssertUnwindSafe(|| run(context, &queue, &watched)));
     { watched }.leave(context.server);
-    match outcome {
-        None => context.error("EXECABORT Transaction discarded because of previous errors."),
-        Some(Ok(())) => {}
-        Some(Err(Failure::Dirty | Failure::Swapped)) => {
-            reply::null_array(context.output.bytes(), context.client.protocol)
+    context.client.special.take(Special::UNDONE);
+    if !matches!(outcome, Ok(Ok(()))) {
+        // What the requests have selected is undone with what they have written.
+        context.output.rewind(mark);
+        (context.client.db, context.client.protocol) = (db, protocol);
+    }
+    match outcome.unwrap_or_else(|panic| resume_unwind(panic)) {
+        Ok(()) => {}
+        Err(Failure::Dirty | Failure::Swapped) => reply::null_array(context.output.bytes(), context.client.protocol),
+        Err(Failure::Refused(error)) => refusal::engine(context, &error),
+        Err(Failure::Stopped) => {
+            context
+                .error("ERR a script of the transaction exceeded its time or memory; the transaction was rolled back");
         }
-        Some(Err(Failure::Refused(error))) => refusal::engine(context, &error),
-        Some(Err(Failure::OutOfTime)) => {
+        Err(Failure::OutOfTime) => {
             let budget = context.server.options.transaction_budget.as_millis();
             context.error(format_args!("ERR transaction ran longer than {budget} ms and was rolled back"));
         }
@@ -222,13 +237,12 @@ fn run(context: &mut Context<'_>, queue: &Queue, watched: &Watched) -> Result<()
 
 fn attempt(context: &mut Context<'_>, queue: &Queue, watched: &Watched) -> Result<(), Failure> {
     let server = context.server;
-    let (mark, db, protocol) = (context.output.mark(), context.client.db, context.client.protocol);
     let layout = server.databases.layout();
-    let keys = keys_of_all(server, queue, db);
+    let keys = keys_of_all(server, queue, context.client.db);
     let keys: Option<Vec<&[u8]>> =
         keys.as_ref().map(|keys| keys.iter().map(|key| &**key).chain(watched.keys.iter().map(|key| &**key)).collect());
     let scope = keys.as_ref().map_or(Scope::All, |keys| Scope::Keys(keys));
-    let outcome = server.cache.transaction(scope, |held| {
+    server.cache.transaction(scope, |held| {
         if watched.is_dirty(server) {
             return Err(Failure::Dirty);
         }
@@ -239,12 +253,7 @@ fn attempt(context: &mut Context<'_>, queue: &Queue, watched: &Watched) -> Resul
         run_all(context, queue, held)?;
         restore.keep();
         Ok(())
-    });
-    if outcome.is_err() {
-        context.output.rewind(mark);
-        (context.client.db, context.client.protocol) = (db, protocol);
-    }
-    outcome
+    })
 }
 
 fn run_all(context: &mut Context<'_>, queue: &Queue, held: &Held<'_>) -> Result<(), Failure> {
@@ -257,6 +266,9 @@ fn run_all(context: &mut Context<'_>, queue: &Queue, held: &Held<'_>) -> Result<
             return Err(Failure::OutOfTime);
         }
         (entry.command.run)(context, args);
+        if context.client.special.contains(Special::UNDONE) {
+            return Err(Failure::Stopped);
+        }
     }
     Ok(())
 }
@@ -277,3 +289,6 @@ fn is_unbounded(command: &Command) -> bool {
         command.keys == Keys::NONE && !matches!(command.group, Group::Connection | Group::Transactions | Group::PubSub);
     names_none || matches!(command.name, "select" | "move" | "copy" | "sort" | "sort_ro")
 }
+
+#[cfg(test)]
+mod tests;

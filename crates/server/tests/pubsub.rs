@@ -3,6 +3,7 @@
 mod support;
 use std::collections::HashMap;
 use std::io::Read;
+use std::time::Duration;
 
 use support::{Client, Running, encode, encode_parts, start, start_with, wait_until};
 use tandem_server::ClientLimits;
@@ -146,6 +147,47 @@ fn nothing_comes_after_the_end_of_a_subscription() {
     }
     flood.join().unwrap();
     publisher.expect(&[("PUBSUB CHANNELS", "*0\r\n")]);
+}
+
+#[test]
+fn a_message_that_is_under_way_when_its_subscription_ends_does_not_come() {
+    let running = start();
+    let mut client = running.connect();
+    client.ask("HELLO 3");
+    for (subscribe, unsubscribe) in [("subscribe", "unsubscribe"), ("psubscribe", "punsubscribe")] {
+        client.send(
+            &[
+                encode(&format!("{subscribe} c")),
+                encode("PUBLISH c x"),
+                encode(&format!("{unsubscribe} c")),
+                encode("GET nothing"),
+            ]
+            .concat(),
+        );
+        let begun = confirmed('>', subscribe, "c", 1);
+        client.receive(format!("{begun}:1\r\n{}_\r\n", confirmed('>', unsubscribe, "c", 0)).as_bytes());
+        client.expect(&[("PING", "+PONG\r\n")]);
+    }
+}
+
+#[test]
+fn a_listener_may_be_silent_as_long_as_it_listens() {
+    let idle = Some(Duration::from_millis(200));
+    let running = start_with(1, ClientLimits { idle, ..ClientLimits::default() });
+    let mut listeners = [listener(&running, 2), listener(&running, 3)];
+    for _ in 0..2 {
+        // Closed for being silent, so the listeners have been silent for as long.
+        assert_eq!(running.connect().receive_all(), b"");
+    }
+    running.connect().expect(&[("PUBLISH c x", ":2\r\n")]);
+    for (client, mark) in listeners.iter_mut().zip(['*', '>']) {
+        client.receive(frame(mark, &["message", "c", "x"]).as_bytes());
+        say(client, "UNSUBSCRIBE", &confirmed(mark, "unsubscribe", "c", 0));
+    }
+    for client in &mut listeners {
+        assert_eq!(client.receive_all(), b"");
+    }
+    assert_eq!(running.server.stats().silent, 4);
 }
 
 #[test]

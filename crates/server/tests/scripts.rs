@@ -3,7 +3,8 @@
 mod support;
 use std::time::{Duration, Instant};
 
-use support::{Client, encode_parts, start};
+use support::{Client, encode_parts, start, start_with, wait_until};
+use tandem_server::ClientLimits;
 
 const BUDGET: &str = "-ERR the script ran longer than 50 ms and was rolled back\r\n";
 
@@ -227,6 +228,43 @@ fn memory_is_bounded_and_what_needs_more_is_undone() {
         client.expect(&[("EXISTS k", ":0\r\n")]);
     }
     assert_eq!(eval(&mut client, "return #('x'):rep(1000000)"), ":1000000\r\n");
+}
+
+#[test]
+fn a_script_that_is_stopped_inside_a_transaction_takes_all_of_it_back() {
+    let running = start();
+    let mut client = running.connect();
+    let undone = "-ERR a script of the transaction exceeded its time or memory; the transaction was rolled back\r\n";
+    for script in [
+        "redis.call('set', 'k', 'script') local t = {} for i = 1, 1e9 do t[i] = ('x'):rep(1000) .. i end",
+        "redis.call('set', 'k', 'script') while true do end",
+    ] {
+        client.converse(&[("SET k before", "+OK\r\n"), ("MULTI", "+OK\r\n"), ("SET k within", "+QUEUED\r\n")]);
+        client.send(&encode_parts(&[b"EVAL", script.as_bytes(), b"0"]));
+        client.receive(b"+QUEUED\r\n");
+        client.converse(&[("SELECT 2", "+QUEUED\r\n"), ("SET later x", "+QUEUED\r\n"), ("EXEC", undone)]);
+        client.converse(&[("GET k", "$6\r\nbefore\r\n"), ("DBSIZE", ":1\r\n")]);
+    }
+    client.converse(&[("MULTI", "+OK\r\n"), ("GET k", "+QUEUED\r\n"), ("EXEC", "*1\r\n$6\r\nbefore\r\n")]);
+}
+
+#[test]
+fn sources_count_with_the_buffers_of_clients() {
+    let limits = ClientLimits { buffer_bytes: Some(4 << 20), ..ClientLimits::default() };
+    let running = start_with(1, limits);
+    let mut client = running.connect();
+    let source = |number: usize| format!("return {number} -- {}", "x".repeat(100_000));
+    for number in 0..30 {
+        client.ask_bytes(&encode_parts(&[b"SCRIPT", b"LOAD", source(number).as_bytes()]));
+    }
+    // A quarter of what clients may have; the oldest go.
+    let held = || running.server.stats().buffer_bytes;
+    wait_until("only sources are held", || (900_000..1 << 20).contains(&held()));
+    client.expect(&[("SCRIPT FLUSH", "+OK\r\n")]);
+    wait_until("nothing is held", || held() == 0);
+    client.ask_bytes(&encode_parts(&[b"EVAL", source(1).as_bytes(), b"0"]));
+    client.ask_bytes(&encode_parts(&[b"EVAL", source(1).as_bytes(), b"0"]));
+    wait_until("one source is held", || (100_000..101_000).contains(&held()));
 }
 
 #[test]

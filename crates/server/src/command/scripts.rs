@@ -182,7 +182,7 @@ fn load(context: &mut Context<'_>, args: Args<'_>) {
     let digest = digest(&args[2]);
     match script::check(context, &digest, &args[2]) {
         Ok(()) => {
-            context.server.scripts.lock().insert(digest, &Arc::from(&args[2]));
+            context.server.keep_script(digest, &Arc::from(&args[2]));
             context.bulk(&digest);
         }
         Err(message) => context.error(message),
@@ -207,7 +207,7 @@ fn flush(context: &mut Context<'_>, args: Args<'_>) {
     if !is_flush(args) {
         return context.error("ERR SCRIPT FLUSH only support SYNC|ASYNC option");
     }
-    context.server.scripts.lock().clear();
+    context.server.forget_scripts();
     context.ok();
 }
 

@@ -31,6 +31,8 @@ impl Special {
     pub const PAUSED: Self = Self(1 << 6);
     /// Requests wait for `EXEC`.
     pub const MULTI: Self = Self(1 << 7);
+    /// A part of the present transaction was stopped: all of it is undone.
+    pub const UNDONE: Self = Self(1 << 8);
 
     /// Letters by which `CLIENT LIST` shows some of them.
     pub const LETTERS: [(Self, char); 3] = [(Self::SUBSCRIBED, 'P'), (Self::MULTI, 'x'), (Self::NO_EVICT, 'e')];

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 /// Scripts that are kept.
 const MAX_SCRIPTS: usize = 10_000;
-/// Bytes of source that are kept.
+/// Memory of the scripts that are kept.
 const MAX_BYTES: usize = 16 << 20;
+/// What a script takes beside its source: its digest twice, and the tables' room for it.
+const OVERHEAD: usize = 192;
 
 /// SHA-1 of a source, in lower-case hexadecimal digits.
 pub(crate) type Digest = [u8; 40];
@@ -22,14 +24,27 @@ pub(crate) fn digest(text: &[u8]) -> Digest {
 }
 
 /// Sources by their digests. Bounded: the oldest go first, and `NOSCRIPT` makes clients send them again.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct ScriptCache {
     sources: HashMap<Digest, Arc<[u8]>>,
     order: VecDeque<Digest>,
+    /// Memory of all that is kept.
     bytes: usize,
+    max_bytes: usize,
 }
 
 impl ScriptCache {
+    /// One for at most 16 MiB, or a quarter of `buffers`, what clients may have altogether: it counts there.
+    pub fn new(buffers: usize) -> Self {
+        let max_bytes = MAX_BYTES.min(buffers / 4);
+        Self { sources: HashMap::new(), order: VecDeque::new(), bytes: 0, max_bytes }
+    }
+
+    /// Memory in bytes.
+    pub fn memory(&self) -> usize {
+        self.bytes
+    }
+
     /// The source with this digest, in any case.
     pub fn get(&self, digest: &[u8]) -> Option<(Digest, Arc<[u8]>)> {
         let digest: Digest = digest.to_ascii_lowercase().try_into().ok()?;
@@ -41,17 +56,17 @@ impl ScriptCache {
         if self.sources.contains_key(&digest) {
             return;
         }
-        self.bytes += source.len();
+        self.bytes += source.len() + OVERHEAD;
         self.sources.insert(digest, Arc::clone(source));
         self.order.push_back(digest);
-        while self.order.len() > MAX_SCRIPTS || self.bytes > MAX_BYTES {
+        while self.order.len() > MAX_SCRIPTS || self.bytes > self.max_bytes {
             let Some(oldest) = self.order.pop_front() else { break };
-            self.bytes -= self.sources.remove(&oldest).map_or(0, |source| source.len());
+            self.bytes -= self.sources.remove(&oldest).map_or(0, |source| source.len() + OVERHEAD);
         }
     }
 
     pub fn clear(&mut self) {
-        *self = Self::default();
+        *self = Self { sources: HashMap::new(), order: VecDeque::new(), bytes: 0, ..*self };
     }
 }
 
@@ -61,8 +76,8 @@ mod tests {
 
     #[test]
     fn the_oldest_go_first() {
-        let mut cache = ScriptCache::default();
-        let large: Arc<[u8]> = vec![b' '; MAX_BYTES / 2].into();
+        let mut cache = ScriptCache::new(usize::MAX);
+        let large: Arc<[u8]> = vec![b' '; MAX_BYTES / 2 - OVERHEAD].into();
         let digests = [[b'a'; 40], [b'b'; 40], [b'c'; 40]];
         for digest in digests {
             cache.insert(digest, &large);
@@ -74,5 +89,8 @@ mod tests {
             cache.insert(digest(number.to_string().as_bytes()), &Arc::from(&b"return 1"[..]));
         }
         assert!(cache.sources.len() == MAX_SCRIPTS && cache.get(&digests[2]).is_none());
+        assert_eq!(cache.memory(), MAX_SCRIPTS * (8 + OVERHEAD));
+        cache.clear();
+        assert_eq!(cache.memory(), 0);
     }
 }

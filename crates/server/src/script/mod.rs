@@ -30,7 +30,7 @@ use mlua::Function;
 use tandem_engine::{Error, Scope};
 
 use crate::command::{Context, refusal};
-use crate::connection::Client;
+use crate::connection::{Client, Special};
 use crate::database::Restore;
 use bridge::Bridge;
 use convert::Writer;
@@ -91,7 +91,7 @@ pub(crate) fn run(context: &mut Context<'_>, call: &Call<'_>) {
             return context.error(not_compiled(&message));
         }
     };
-    context.server.scripts.lock().insert(call.digest, &call.source);
+    context.server.keep_script(call.digest, &call.source);
     let mark = context.output.mark();
     let stored: Vec<Vec<u8>> =
         call.keys.iter().map(|key| context.keys.stored(context.client.db, key).to_vec()).collect();
@@ -113,6 +113,10 @@ pub(crate) fn run(context: &mut Context<'_>, call: &Call<'_>) {
     match failure {
         Failure::Engine(error) => refusal::engine(context, &error),
         Failure::Stopped { stop, is_final } => {
+            if context.server.cache.in_transaction() && !is_final {
+                // This was a part of it: alone it cannot be undone.
+                context.client.special.insert(Special::UNDONE);
+            }
             let end = if is_final { "stopped; what it did since it cleared the cache stays" } else { "rolled back" };
             let options = &context.server.options;
             let (budget, memory) = (options.transaction_budget.as_millis(), options.script_memory);
