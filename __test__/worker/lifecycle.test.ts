@@ -75,10 +75,14 @@ test("20 caches opened, filled and closed give their memory back", async () => {
   expect(kept).toBeLessThan(32e6);
 });
 
-test("a cache that was forgotten is closed by the garbage collector", async () => {
+test.each([
+  ["", ""],
+  [" with its listeners", 'forgotten.on("set", () => forgotten.size);'],
+])("a cache that was forgotten%s is closed by the garbage collector", async (_, listen) => {
   const printed = await run(`
     (() => {
       const forgotten = Cache.open("forgotten", { maxBytes: "2mb" });
+      ${listen}
       forgotten.set("k", 1);
     })();
     await new Promise((resume) => setImmediate(resume));

@@ -353,7 +353,10 @@ export class Cache<V = unknown> {
     return this.#gates().stable(key, options) as Promise<V>;
   }
 
-  /** Calls `listener` with batches of events, of changes by any thread, from now on. See {@link EventName}. */
+  /**
+   * Calls `listener` with batches of events, of changes by any thread, from now on and for as long as something refers
+   * to this object. See {@link EventName}.
+   */
   on(event: EventName, listener: EventListener): this {
     this.#events ??= new Events(this.#native);
     this.#events.on(event, listener);

@@ -44,7 +44,10 @@ const POLL_MS = 20;
 /** Changes taken in one go; a loop that has more comes back at once. */
 const BATCH = 4096;
 
-/** Listeners of one handle. Nothing runs while there are none, and a listener does not keep the process alive. */
+/**
+ * Listeners of one handle. Nothing runs while there are none, and a listener keeps neither the process nor the cache
+ * alive.
+ */
 export class Events {
   readonly #cache: NativeCache;
   readonly #listeners = new Map<EventName, Set<EventListener>>();
@@ -113,7 +116,7 @@ export class Events {
       return;
     }
     this.#cache.subscribe(kinds, false);
-    this.#timer ??= setInterval(() => this.flush(), POLL_MS).unref();
+    this.#timer ??= poll(new WeakRef(this));
   }
 
   #deliver(changes: readonly NativeChange[]): void {
@@ -132,6 +135,19 @@ export class Events {
       for (const listener of [...(this.#listeners.get(name) ?? [])]) call(listener, batch);
     }
   }
+}
+
+/**
+ * Delivers what happened every {@link POLL_MS}, until the owner is gone. Held strongly, a cache that nobody else knows
+ * any more could never be closed: neither by the garbage collector nor by anybody.
+ */
+function poll(owner: WeakRef<Events>): NodeJS.Timeout {
+  const timer = setInterval(() => {
+    const events = owner.deref();
+    if (events === undefined) clearInterval(timer);
+    else events.flush();
+  }, POLL_MS).unref();
+  return timer;
 }
 
 /**

@@ -13,7 +13,7 @@ use crate::failure::Failure;
 /// Fields of a post in the flat array: ticket, code, detail, payload.
 const POST_FIELDS: usize = 4;
 
-/// Codes of outcomes. `src/cache/mailbox.ts` has the same numbers.
+/// Codes of outcomes. `src/cache/gates/mailbox.ts` has the same numbers.
 #[repr(u8)]
 enum Code {
     /// detail: the token.

@@ -80,21 +80,30 @@ export abstract class Ask<T> {
     this.#inner = innerCall(cache.identity, this.key);
   }
 
-  /** Makes the request; its refusal rejects the promise. */
+  /** Makes the request. Where it is refused, {@link refused} settles the promise. */
   begin(): Promise<T> {
+    if (this.#signal?.aborted) {
+      this.close();
+      this.reject(this.#signal.reason);
+      return this.#promise;
+    }
     try {
-      if (this.#signal?.aborted) throw this.#signal.reason;
       this.start();
       this.#guard();
     } catch (error) {
-      this.close();
-      this.reject(error);
+      this.refused(error);
     }
     return this.#promise;
   }
 
   /** Makes the request. */
   protected abstract start(): void;
+
+  /** Takes note that the request was refused. */
+  protected refused(error: unknown): void {
+    this.close();
+    this.reject(error);
+  }
 
   /** Takes what was posted. */
   protected abstract receive(outcome: Outcome): void;

@@ -46,6 +46,11 @@ class LoadAsk extends Ask<unknown> {
     if (answer !== Answer.Queued) void this.#run(answer);
   }
 
+  /** Whoever has a stale value in hand gets it, also where no further caller may wait. */
+  protected override refused(error: unknown): void {
+    this.#fail(error);
+  }
+
   protected override get turnLimit(): number | undefined {
     return this.#stale === undefined && this.#options.hardTimeout === undefined ? super.turnLimit : undefined;
   }
@@ -228,7 +233,10 @@ export function getOrLoad(
     const expiresAt = cache.expiresAt(key);
     const left = expiresAt === undefined ? Number.POSITIVE_INFINITY : expiresAt - grace - cache.now();
     if (left <= 0) return ask(cache, key, load, options, value);
-    if (left <= refreshBelow) void ask(cache, key, load, { ...options, softTimeout: 0 }, value);
+    if (left <= refreshBelow) {
+      // The caller has its value: nobody hears what becomes of the refresh, and its failure must not end the process.
+      ask(cache, key, load, { ...options, softTimeout: 0 }, value).catch(() => undefined);
+    }
   }
   return Promise.resolve(value);
 }

@@ -13,7 +13,7 @@ use crate::mailbox::Mailbox;
 use crate::outcome;
 use crate::registry::Handle;
 
-/// Answers of `lease` and `gate` that are no tokens. `src/cache/gate-calls.ts` has the same numbers.
+/// Answers of `lease` and `gate` that are no tokens. `src/cache/gates/ask.ts` has the same numbers.
 const QUEUED: f64 = 0.0;
 const HIT: f64 = -1.0;
 const BUSY: f64 = -2.0;
