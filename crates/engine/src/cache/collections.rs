@@ -38,7 +38,7 @@ impl Cache {
     }
 
     /// Like [`Cache::read_collection`], for a `read` that looks at all elements: it sees a large collection as it was at one
-    /// moment, and no writer waits for it. That costs eight bytes for each kilobyte of elements, charged to the cache.
+    /// moment, and no writer waits for it. That costs some bytes for each 16 KiB of elements, charged to the cache.
     ///
     /// # Errors
     /// [`Error::WrongKind`] where something else is stored.
@@ -77,6 +77,11 @@ impl Cache {
         let limit = self.shared.options.max_value_bytes;
         if growth.longest as u64 > limit {
             return Err(Error::TooLarge { what: "value bytes", size: growth.longest as u64, limit });
+        }
+        let most = (crate::MAX_VALUE_BYTES as usize) + crate::MAX_KEY_BYTES;
+        if growth.longest_element > most {
+            let size = growth.longest_element as u64;
+            return Err(Error::TooLarge { what: "element bytes", size, limit: most as u64 });
         }
         let hash = self.shared.hash(key);
         let target = CollectionChange {

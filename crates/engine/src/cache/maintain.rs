@@ -17,7 +17,10 @@ impl Cache {
     /// giving back to the system what many entries left free, deadlines of key gates.
     /// Returns true while there is more to do at once; a caretaker calls it every 50 ms or so.
     pub fn maintain(&self) -> bool {
-        if self.tick_gates() || self.shared.large.bury_some() {
+        if self.tick_gates() {
+            return true;
+        }
+        if self.shared.large.has_graves() && !self.shared.large.exhume().is_empty() {
             return true;
         }
         for _ in 0..self.shards.len() {

@@ -1,11 +1,15 @@
 //! Changing elements.
 
+use std::sync::Arc;
+
 use parking_lot::MappedMutexGuard;
 use rapidhash::v3::RapidSecrets;
 
 use super::element::{Run, put, remove};
+use super::leaf::{APART_BYTES, STUB_BYTES};
 use super::table::charge_for;
 use super::{Allowance, COUNT, Element, Elements, HASHTABLE, HEADER, Put, SMALL_ELEMENTS, STATE, Table};
+use crate::memory::{self, Block};
 use crate::value::Kind;
 
 /// Redis turns a hash into a hash table above this length of a field or value, and above so many fields.
@@ -18,16 +22,27 @@ const INTSET_MEMBERS: u64 = 512;
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Growth {
     pub(crate) elements: usize,
+    /// Bytes in leaves.
     pub(crate) bytes: usize,
-    /// Length of the longest name or value.
+    /// What elements charge that are too long for a leaf.
+    pub(crate) apart: u64,
+    /// Length of the longest name or value, and of the longest element.
     pub(crate) longest: usize,
+    pub(crate) longest_element: usize,
 }
 
 impl Growth {
     /// Takes one more element into account.
     pub fn add(&mut self, element: &Element<'_>) {
         self.elements += 1;
-        self.bytes += element.stored_len();
+        let len = element.stored_len();
+        if len > APART_BYTES {
+            self.bytes += STUB_BYTES;
+            self.apart += memory::charge_for(len);
+        } else {
+            self.bytes += len;
+        }
+        self.longest_element = self.longest_element.max(len);
         self.longest = self.longest.max(element.name.len()).max(element.value.map_or(0, <[u8]>::len));
     }
 }
@@ -61,7 +76,7 @@ pub(crate) enum Outcome {
     /// To be stored as the value of a record.
     Small,
     /// A small form grew into this.
-    New(Table),
+    New(Box<Table>),
     /// The table that was there is different now: what it charges, and bytes of its elements.
     Table {
         charge: u64,
@@ -85,18 +100,20 @@ impl<'a> Editor<'a> {
         Self { start, grown: None, changed: false, cleared: false }
     }
 
-    /// What is to be done now; `buffer` receives the small form, or memory to be used again.
-    pub(crate) fn finish(self, buffer: &mut Vec<u8>) -> Outcome {
+    /// What is to be done now; `buffer` receives the small form, or memory to be used again. The blocks are to be dropped
+    /// outside the shard lock.
+    pub(crate) fn finish(self, buffer: &mut Vec<u8>) -> (Outcome, Vec<Arc<Block>>) {
         let is_empty = self.cleared || self.elements().is_empty();
-        let Self { start, grown, changed, .. } = self;
+        let Self { mut start, grown, changed, .. } = self;
         *buffer = start.bytes;
-        match (start.table, grown) {
+        let outcome = match (start.table, grown) {
             _ if !changed => Outcome::Unchanged,
             _ if is_empty => Outcome::Empty,
             (Some(table), _) => Outcome::Table { charge: table.charged(), bytes: table.element_bytes() },
-            (None, Some(table)) => Outcome::New(table),
+            (None, Some(table)) => Outcome::New(Box::new(table)),
             (None, None) => Outcome::Small,
-        }
+        };
+        (outcome, start.allowance.take_freed())
     }
 
     /// The elements as they are now.
@@ -110,6 +127,10 @@ impl<'a> Editor<'a> {
     /// Stores an element: with a value in a hash, without one in a set.
     pub fn put(&mut self, element: Element<'_>) -> Put {
         debug_assert!(!self.cleared && element.value.is_some() == (self.start.kind == Kind::Hash));
+        // One that no record takes is never copied into one.
+        if self.start.table.is_none() && self.grown.is_none() && element.stored_len() > self.start.small_bytes {
+            self.outgrow();
+        }
         let start = &mut self.start;
         let done = match start.table.as_deref_mut().or(self.grown.as_mut()) {
             Some(table) => {
@@ -124,10 +145,7 @@ impl<'a> Editor<'a> {
                     start.bytes[STATE] |= HASHTABLE;
                 }
                 if usize::from(start.bytes[COUNT]) > SMALL_ELEMENTS || start.bytes.len() > start.small_bytes {
-                    let pairs = start.kind == Kind::Hash;
-                    let hashtable = start.bytes[STATE] & HASHTABLE != 0;
-                    let run = Run::new(&start.bytes[HEADER..], pairs);
-                    self.grown = Some(Table::of(run, pairs, hashtable, start.secrets, &mut start.allowance));
+                    self.outgrow();
                 }
                 done
             }
@@ -142,6 +160,15 @@ impl<'a> Editor<'a> {
             Some(table) => table.hashtable = true,
             None => self.start.bytes[STATE] |= HASHTABLE,
         }
+    }
+
+    /// Makes a table of the small form.
+    fn outgrow(&mut self) {
+        let start = &mut self.start;
+        let pairs = start.kind == Kind::Hash;
+        let hashtable = start.bytes[STATE] & HASHTABLE != 0;
+        let run = Run::new(&start.bytes[HEADER..], pairs);
+        self.grown = Some(Table::of(run, pairs, hashtable, start.secrets, &mut start.allowance));
     }
 
     /// Removes all elements, in constant time. The last thing that a change does.
@@ -169,10 +196,10 @@ impl<'a> Editor<'a> {
 pub(crate) fn charge_to_outgrow(small: &[u8], growth: &Growth, small_bytes: usize) -> u64 {
     let present = usize::from(small.get(COUNT).copied().unwrap_or(0));
     let bytes = small.len().max(HEADER) + growth.bytes;
-    if present + growth.elements <= SMALL_ELEMENTS && bytes <= small_bytes {
+    if present + growth.elements <= SMALL_ELEMENTS && bytes <= small_bytes && growth.longest_element <= small_bytes {
         return 0;
     }
-    charge_for(present + growth.elements, bytes, 0)
+    charge_for(&Growth { elements: present + growth.elements, bytes, ..*growth })
 }
 
 /// Whether `element`, among `count`, makes Redis use a hash table for good.

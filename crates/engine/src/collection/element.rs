@@ -1,4 +1,4 @@
-//! Elements as bytes, one after the other: the same in a record and in a leaf.
+//! Elements as bytes, one after the other: the same in a record, in a leaf and apart.
 //!
 //! ```text
 //!  member of a set:  | length | bytes |
@@ -25,11 +25,18 @@ impl Element<'_> {
         part(self.name) + self.value.map_or(0, part)
     }
 
-    pub(super) fn push(&self, out: &mut Vec<u8>) {
-        push_part(out, self.name);
+    /// Writes the element as it is stored: `out` has [`Element::stored_len`] bytes.
+    pub(super) fn write(&self, out: &mut [u8]) {
+        let rest = write_part(out, self.name);
         if let Some(value) = self.value {
-            push_part(out, value);
+            write_part(rest, value);
         }
+    }
+
+    pub(super) fn push(&self, out: &mut Vec<u8>) {
+        let end = out.len();
+        out.resize(end + self.stored_len(), 0);
+        self.write(&mut out[end..]);
     }
 }
 
@@ -37,14 +44,18 @@ fn varint_len(number: usize) -> usize {
     (usize::BITS - (number | 1).leading_zeros()).div_ceil(7) as usize
 }
 
-fn push_part(out: &mut Vec<u8>, bytes: &[u8]) {
-    let mut rest = bytes.len();
+/// Writes a length and the bytes; returns what is left of `out`.
+fn write_part<'a>(out: &'a mut [u8], bytes: &[u8]) -> &'a mut [u8] {
+    let (mut at, mut rest) = (0, bytes.len());
     while rest >= 0x80 {
-        out.push(rest as u8 | 0x80);
+        out[at] = rest as u8 | 0x80;
         rest >>= 7;
+        at += 1;
     }
-    out.push(rest as u8);
-    out.extend_from_slice(bytes);
+    out[at] = rest as u8;
+    let (part, behind) = out[at + 1..].split_at_mut(bytes.len());
+    part.copy_from_slice(bytes);
+    behind
 }
 
 /// Elements in the order in which they lie, each with its place.
@@ -59,6 +70,19 @@ pub(super) struct Run<'a> {
 impl<'a> Run<'a> {
     pub(super) fn new(bytes: &'a [u8], pairs: bool) -> Self {
         Self { bytes, at: 0, pairs }
+    }
+
+    /// The next `N` bytes, if they begin with `mark`; steps over them.
+    #[inline]
+    pub(super) fn marked<const N: usize>(&mut self, mark: [u8; 2]) -> Option<&'a [u8; N]> {
+        let bytes = self.bytes[self.at..].first_chunk::<N>().filter(|bytes| bytes.starts_with(&mark))?;
+        self.at += N;
+        Some(bytes)
+    }
+
+    /// Where the next element begins.
+    pub(super) fn position(&self) -> usize {
+        self.at
     }
 
     /// The next length and the bytes it announces. Only this module writes them, so they are whole.

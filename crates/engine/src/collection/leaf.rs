@@ -1,123 +1,89 @@
-//! A leaf of a table: some elements, and the memory they are charged for.
+//! The elements of a leaf: as in a record, but that one which is too long for a leaf lies apart and has a stub there.
+//!
+//! ```text
+//!  | 80 | 00 | chunk (4) | hash of the name (8) |
+//! ```
+//!
+//! The mark is a length of 0 in two bytes, which no length is written as.
 
-use std::sync::Arc;
+use std::ops::Range;
 
-use crate::memory::Budget;
+use super::arena::Arena;
+use super::element::{Element, Run};
 
-/// What a leaf takes beside its elements: reference counts, fields, and the allocator's part for two blocks.
-pub(super) const LEAF_BYTES: u64 = 88;
-/// Leaves grow and shrink in steps of so many bytes.
-pub(super) const STEP_BYTES: usize = 64;
+/// Elements longer than this lie apart.
+pub(super) const APART_BYTES: usize = 4096;
+const MARK: [u8; 2] = [0x80, 0x00];
+pub(super) const STUB_BYTES: usize = 14;
 
-/// Bytes set aside for a change before it begins. What it does not need returns when this is dropped.
-pub(crate) struct Allowance {
-    budget: Arc<Budget>,
-    left: u64,
+/// Stands for an element that lies apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stub {
+    pub(super) chunk: u32,
+    pub(super) hash: u64,
 }
 
-impl Allowance {
-    /// For a change for which `charged` bytes have been charged to `budget` already.
-    pub(crate) fn new(budget: Arc<Budget>, charged: u64) -> Self {
-        Self { budget, left: charged }
-    }
+/// What a leaf consists of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Entry<'a> {
+    Here(Element<'a>),
+    Apart(Stub),
+}
 
-    /// Moves `bytes` from here to where they are used. More than was set aside is needed only to copy a leaf that
-    /// a reader holds; it is charged then without asking.
-    fn take(&mut self, bytes: u64) {
-        let covered = bytes.min(self.left);
-        self.left -= covered;
-        if bytes > covered {
-            self.budget.charge(bytes - covered);
+impl<'a> Entry<'a> {
+    /// Bytes in the leaf.
+    pub(super) fn stored_len(&self) -> usize {
+        match self {
+            Entry::Here(element) => element.stored_len(),
+            Entry::Apart(_) => STUB_BYTES,
         }
     }
 
-    /// Takes `bytes` back that are no longer used.
-    fn give(&mut self, bytes: u64) {
-        self.left += bytes;
-    }
-
-    /// Makes a charge of `old` bytes one of `new`.
-    pub(super) fn adjust(&mut self, old: u64, new: u64) {
-        if new > old {
-            self.take(new - old);
-        } else {
-            self.give(old - new);
+    /// Writes it as it is stored, to as many bytes.
+    pub(super) fn write(&self, out: &mut [u8]) {
+        match self {
+            Entry::Here(element) => element.write(out),
+            Entry::Apart(stub) => {
+                out[..2].copy_from_slice(&MARK);
+                out[2..6].copy_from_slice(&stub.chunk.to_le_bytes());
+                out[6..].copy_from_slice(&stub.hash.to_le_bytes());
+            }
         }
     }
 
-    pub(super) fn budget(&self) -> &Arc<Budget> {
-        &self.budget
-    }
-}
-
-impl Drop for Allowance {
-    fn drop(&mut self) {
-        self.budget.release(self.left);
-    }
-}
-
-/// Some elements, one after the other. Its charge returns with it.
-pub(super) struct Leaf {
-    bytes: Vec<u8>,
-    /// What is charged for it.
-    charged: u64,
-    budget: Arc<Budget>,
-}
-
-impl Leaf {
-    /// A leaf with these elements.
-    pub(super) fn new(mut bytes: Vec<u8>, allowance: &mut Allowance) -> Self {
-        fit(&mut bytes);
-        let charged = LEAF_BYTES + bytes.capacity() as u64;
-        allowance.take(charged);
-        Self { bytes, charged, budget: Arc::clone(allowance.budget()) }
-    }
-
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    pub(super) fn charged(&self) -> u64 {
-        self.charged
-    }
-
-    /// Changes the elements, which may grow by `growth` bytes.
-    pub(super) fn edit<T>(
-        &mut self,
-        growth: usize,
-        allowance: &mut Allowance,
-        change: impl FnOnce(&mut Vec<u8>) -> T,
-    ) -> T {
-        let spare = self.bytes.capacity() - self.bytes.len();
-        if growth > spare {
-            self.bytes.reserve_exact((self.bytes.len() + growth).next_multiple_of(STEP_BYTES) - self.bytes.len());
+    /// The element itself.
+    pub(super) fn element(self, arena: &'a Arena, pairs: bool) -> Element<'a> {
+        match self {
+            Entry::Here(element) => element,
+            Entry::Apart(stub) => {
+                let found = Run::new(arena.apart(stub.chunk), pairs).next();
+                found.expect("an element was stored there").1
+            }
         }
-        let answer = change(&mut self.bytes);
-        fit(&mut self.bytes);
-        let charged = LEAF_BYTES + self.bytes.capacity() as u64;
-        allowance.adjust(self.charged, charged);
-        self.charged = charged;
-        answer
-    }
-
-    /// Takes the elements out and the charge back.
-    pub(super) fn dissolve(mut self, allowance: &mut Allowance) -> Vec<u8> {
-        allowance.give(self.charged);
-        self.charged = 0;
-        std::mem::take(&mut self.bytes)
     }
 }
 
-impl Drop for Leaf {
-    fn drop(&mut self) {
-        self.budget.release(self.charged);
+/// The entries of a leaf in the order in which they lie, each with its place.
+#[derive(Clone)]
+pub(super) struct LeafRun<'a>(Run<'a>);
+
+impl<'a> LeafRun<'a> {
+    pub(super) fn new(bytes: &'a [u8], pairs: bool) -> Self {
+        Self(Run::new(bytes, pairs))
     }
 }
 
-/// Gives back what is more than a step too much.
-fn fit(bytes: &mut Vec<u8>) {
-    let wanted = bytes.len().next_multiple_of(STEP_BYTES);
-    if bytes.capacity() > wanted + STEP_BYTES {
-        bytes.shrink_to(wanted);
+impl<'a> Iterator for LeafRun<'a> {
+    type Item = (Range<usize>, Entry<'a>);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let start = self.0.position();
+        if let Some(stub) = self.0.marked::<STUB_BYTES>(MARK) {
+            let [_, _, c0, c1, c2, c3, hash @ ..] = *stub;
+            let stub = Stub { chunk: u32::from_le_bytes([c0, c1, c2, c3]), hash: u64::from_le_bytes(hash) };
+            return Some((start..self.0.position(), Entry::Apart(stub)));
+        }
+        self.0.next().map(|(place, element)| (place, Entry::Here(element)))
     }
 }

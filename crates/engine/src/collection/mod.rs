@@ -8,18 +8,21 @@
 //! An element that is overwritten keeps its place. Bit 0 of `state` remembers that Redis' `OBJECT ENCODING` would answer
 //! `hashtable`, which it never takes back.
 //!
-//! With more elements or bytes than that, the record refers to a [`Table`] of leaves outside the log. The table belongs to
-//! the record: it is charged, evicted and deleted with it.
+//! With more elements or bytes than that, the record refers to a [`Table`] of leaves outside the log, in pages of its own.
+//! The table belongs to the record: it is charged, evicted and deleted with it.
 
+mod allowance;
+mod arena;
+mod directory;
 mod editor;
 mod element;
 mod leaf;
 mod table;
 
+pub(crate) use allowance::Allowance;
 pub use editor::{Editor, Growth};
 pub(crate) use editor::{Outcome, Start, charge_to_outgrow};
 pub use element::{Element, Put};
-pub(crate) use leaf::Allowance;
 pub(crate) use table::Table;
 
 use crate::value::Kind;

@@ -3,24 +3,26 @@
 //! Linear hashing (Litwin, 1980): leaves are split and joined one at a time, in order, so that no change of the collection
 //! ever moves more than one leaf's elements.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use rapidhash::v3::{RapidSecrets, rapidhash_v3_seeded};
 
-use super::Growth;
-use super::element::{Element, Put, Run, put, remove};
-use super::leaf::{Allowance, LEAF_BYTES, Leaf, STEP_BYTES};
-use crate::memory::Budget;
+use super::arena::{Arena, Owner, PIECE_STEP, Piece, piece_bytes};
+use super::directory::Directory;
+use super::element::{Element, Put, Run};
+use super::leaf::{APART_BYTES, Entry, LeafRun, Stub};
+use super::{Allowance, Growth};
+use crate::memory::{Block, Budget, PAGE_BYTES};
 
 /// Bytes of elements a leaf has on average at most.
 const LEAF_TARGET: u64 = 704;
 /// Leaves are joined when on average they have less than this part of it.
 const JOIN_PART: u64 = 4;
-/// What a table takes beside its leaves and their directory.
-const TABLE_BYTES: u64 = 256;
-const DIRECTORY_BYTES: u64 = size_of::<Arc<Leaf>>() as u64;
-/// Least number of entries by which a directory grows; then an eighth.
-const DIRECTORY_STEP: usize = 16;
+/// What a table takes on the heap beside its lists.
+const TABLE_BYTES: u64 = 320;
+/// Bytes that a leaf may be too large before it is made anew, beside an eighth of what is in it.
+const ROOMY_BYTES: usize = 64;
 /// Tries to choose an element so that all are about as likely.
 const RANDOM_TRIES: u32 = 32;
 
@@ -31,12 +33,12 @@ pub(crate) struct Table {
     /// See [`super::Elements::is_hashtable`].
     pub(super) hashtable: bool,
     count: u64,
-    /// Bytes of the elements as they are stored.
+    /// Bytes of the elements as they are stored, and of what leaves hold.
     bytes: u64,
-    leaves: Vec<Arc<Leaf>>,
-    /// What the leaves charge.
-    leaf_charge: u64,
-    /// What this charges for itself and its directory.
+    leaf_bytes: u64,
+    arena: Arena,
+    leaves: Directory,
+    /// What this charges for itself and its lists.
     own_charge: u64,
     secrets: RapidSecrets,
     budget: Arc<Budget>,
@@ -51,37 +53,39 @@ impl Table {
         secrets: &RapidSecrets,
         allowance: &mut Allowance,
     ) -> Self {
-        let first = Arc::new(Leaf::new(Vec::new(), allowance));
         let mut table = Self {
             pairs,
             hashtable,
             count: 0,
             bytes: 0,
-            leaf_charge: first.charged(),
-            leaves: Vec::new(),
+            leaf_bytes: 0,
+            arena: Arena::new(),
+            leaves: Directory::default(),
             own_charge: 0,
             secrets: *secrets,
-            budget: Arc::clone(allowance.budget()),
+            budget: Arc::clone(allowance.blocks().budget()),
         };
-        table.push_leaf(first, allowance);
+        table.push_leaf(0, allowance);
         for (_, element) in run {
             table.put(element, allowance);
         }
         table
     }
 
-    /// The same elements at this moment, for a reader without a lock. Costs eight bytes a leaf.
+    /// The same elements at this moment, for a reader without a lock. Costs a few bytes for each chunk of up to 64 KiB and
+    /// for each element apart.
     pub(crate) fn share(&self) -> Self {
-        let leaves = self.leaves.clone();
-        let own_charge = TABLE_BYTES + DIRECTORY_BYTES * leaves.capacity() as u64;
+        let (arena, leaves) = (self.arena.clone(), self.leaves.clone());
+        let own_charge = TABLE_BYTES + arena.heap_bytes() + leaves.heap_bytes();
         self.budget.charge(own_charge);
         Self {
             pairs: self.pairs,
             hashtable: self.hashtable,
             count: self.count,
             bytes: self.bytes,
+            leaf_bytes: self.leaf_bytes,
+            arena,
             leaves,
-            leaf_charge: self.leaf_charge,
             own_charge,
             secrets: self.secrets,
             budget: Arc::clone(&self.budget),
@@ -99,12 +103,12 @@ impl Table {
 
     /// What this charges to the budget.
     pub(crate) fn charged(&self) -> u64 {
-        self.leaf_charge + self.own_charge
+        self.arena.charged() + self.own_charge
     }
 
     /// Upper bound of what `growth` charges, if nobody reads.
     pub(crate) fn charge_for(&self, growth: &Growth) -> u64 {
-        charge_for(growth.elements, growth.bytes, self.leaves.len())
+        charge_for(growth)
     }
 
     fn hash(&self, name: &[u8]) -> u64 {
@@ -118,122 +122,196 @@ impl Table {
         if place < leaves { place } else { hash as usize & (wide >> 1) }
     }
 
-    fn run(&self, leaf: usize) -> Run<'_> {
-        Run::new(self.leaves[leaf].bytes(), self.pairs)
+    fn leaf_bytes(&self, leaf: usize) -> &[u8] {
+        self.arena.bytes(self.leaves.get(leaf))
+    }
+
+    fn entries(&self, leaf: usize) -> LeafRun<'_> {
+        LeafRun::new(self.leaf_bytes(leaf), self.pairs)
+    }
+
+    /// The elements of a leaf.
+    fn elements(&self, leaf: usize) -> impl Iterator<Item = Element<'_>> + Clone {
+        self.entries(leaf).map(|(_, entry)| entry.element(&self.arena, self.pairs))
+    }
+
+    /// The entry of an element, and where in its leaf it lies.
+    fn find(&self, leaf: usize, name: &[u8], hash: u64) -> Option<(Range<usize>, Entry<'_>)> {
+        self.entries(leaf).find(|(_, entry)| match entry {
+            Entry::Here(element) => element.name == name,
+            Entry::Apart(stub) => stub.hash == hash && entry.element(&self.arena, self.pairs).name == name,
+        })
     }
 
     pub(super) fn get(&self, name: &[u8]) -> Option<Element<'_>> {
-        let leaf = Self::place(self.hash(name), self.leaves.len());
-        self.run(leaf).find(name).map(|(_, element)| element)
+        let hash = self.hash(name);
+        let leaf = Self::place(hash, self.leaves.len());
+        self.find(leaf, name, hash).map(|(_, entry)| entry.element(&self.arena, self.pairs))
     }
 
-    pub(super) fn for_each<'a>(&'a self, mut visit: impl FnMut(Element<'a>)) {
-        for leaf in 0..self.leaves.len() {
-            self.run(leaf).for_each(|(_, element)| visit(element));
-        }
+    pub(super) fn for_each<'a>(&'a self, visit: impl FnMut(Element<'a>)) {
+        (0..self.leaves.len()).flat_map(|leaf| self.elements(leaf)).for_each(visit);
     }
 
     pub(super) fn put(&mut self, element: Element<'_>, allowance: &mut Allowance) -> Put {
-        let place = Self::place(self.hash(element.name), self.leaves.len());
-        let before = self.leaves[place].bytes().len() as u64;
-        // Looked at first: a leaf that somebody reads is copied only for a change.
-        let old = self.run(place).find(element.name).map(|(_, old)| (old == element, old.stored_len()));
-        let growth = match old {
-            Some((true, _)) => return Put::Unchanged,
-            Some((false, len)) => element.stored_len().saturating_sub(len),
-            None => element.stored_len(),
+        let hash = self.hash(element.name);
+        let leaf = Self::place(hash, self.leaves.len());
+        let (range, done) = match self.find(leaf, element.name, hash) {
+            None => {
+                let end = self.leaf_bytes(leaf).len();
+                (end..end, Put::Added)
+            }
+            Some((_, old)) if old.element(&self.arena, self.pairs) == element => return Put::Unchanged,
+            Some((range, old)) => {
+                let stub = if let Entry::Apart(stub) = old { Some(stub) } else { None };
+                self.bytes -= old.element(&self.arena, self.pairs).stored_len() as u64;
+                if let Some(stub) = stub {
+                    self.arena.free_apart(stub.chunk, allowance);
+                }
+                (range, Put::Replaced)
+            }
         };
-        let done = self.edit(place, growth, allowance, |bytes| put(bytes, 0, element));
-        self.bytes = self.bytes - before + self.leaves[place].bytes().len() as u64;
+        let entry = if element.stored_len() > APART_BYTES {
+            Entry::Apart(Stub { chunk: self.arena.add_apart(element, allowance), hash })
+        } else {
+            Entry::Here(element)
+        };
+        self.splice(leaf, range, Some(entry), allowance);
+        self.bytes += element.stored_len() as u64;
         self.count += u64::from(done == Put::Added);
-        while self.bytes > self.leaves.len() as u64 * LEAF_TARGET && (self.leaves.len() as u64) < self.count {
+        while self.leaf_bytes > self.leaves.len() as u64 * LEAF_TARGET && (self.leaves.len() as u64) < self.count {
             self.split(allowance);
         }
+        self.tidy(allowance);
         done
     }
 
     pub(super) fn remove(&mut self, name: &[u8], allowance: &mut Allowance) -> bool {
-        let place = Self::place(self.hash(name), self.leaves.len());
-        let Some((range, _)) = self.run(place).find(name) else { return false };
-        let pairs = self.pairs;
-        self.edit(place, 0, allowance, |bytes| remove(bytes, 0, pairs, name));
-        self.bytes -= range.len() as u64;
+        let hash = self.hash(name);
+        let leaf = Self::place(hash, self.leaves.len());
+        let Some((range, entry)) = self.find(leaf, name, hash) else { return false };
+        let stub = if let Entry::Apart(stub) = entry { Some(stub) } else { None };
+        self.bytes -= entry.element(&self.arena, self.pairs).stored_len() as u64;
+        if let Some(stub) = stub {
+            self.arena.free_apart(stub.chunk, allowance);
+        }
+        self.splice(leaf, range, None, allowance);
         self.count -= 1;
-        if self.leaves.len() > 1 && self.bytes * JOIN_PART < self.leaves.len() as u64 * LEAF_TARGET {
+        if self.leaves.len() > 1 && self.leaf_bytes * JOIN_PART < self.leaves.len() as u64 * LEAF_TARGET {
             self.join(allowance);
         }
+        self.tidy(allowance);
         true
     }
 
-    /// Changes a leaf, or a copy of it where somebody reads it.
-    fn edit<T>(
-        &mut self,
-        place: usize,
-        growth: usize,
-        allowance: &mut Allowance,
-        change: impl FnOnce(&mut Vec<u8>) -> T,
-    ) -> T {
-        let slot = &mut self.leaves[place];
-        self.leaf_charge -= slot.charged();
-        if Arc::get_mut(slot).is_none() {
-            *slot = Arc::new(Leaf::new(slot.bytes().to_vec(), allowance));
+    /// Puts `entry`, or nothing, where `range` of a leaf was.
+    fn splice(&mut self, leaf: usize, range: Range<usize>, entry: Option<Entry<'_>>, allowance: &mut Allowance) {
+        let added = entry.map_or(0, |entry| entry.stored_len());
+        let old = self.leaves.get(leaf);
+        let (before, behind) = (range.start, old.len() - range.end);
+        let len = before + added + behind;
+        self.leaf_bytes = self.leaf_bytes + added as u64 - range.len() as u64;
+        let fits = len <= old.capacity() && old.capacity() <= len + len / 8 + ROOMY_BYTES;
+        let to = if fits && self.arena.may_change(old) {
+            old
+        } else {
+            self.arena.add(Owner::Leaf(leaf), roomy(len), allowance)
+        };
+        // SAFETY: `to` is not shared and has room for `len` bytes; `old` has as many as are copied. They are the same or lie
+        // apart; within one, what is in front stays and what lies behind is moved first.
+        unsafe {
+            std::ptr::copy(old.start().add(range.end), to.start().add(before + added), behind);
+            if to != old {
+                std::ptr::copy_nonoverlapping(old.start(), to.start(), before);
+            }
+            if let Some(entry) = entry {
+                entry.write(std::slice::from_raw_parts_mut(to.start().add(before), added));
+            }
+            to.set_len(len);
         }
-        let leaf = Arc::get_mut(slot).expect("nobody else has a copy that was just made");
-        let answer = leaf.edit(growth, allowance, change);
-        self.leaf_charge += leaf.charged();
-        answer
+        if to != old {
+            self.leaves.set(leaf, to, &mut self.arena, allowance);
+            self.arena.free(old, allowance);
+        }
     }
 
-    /// Takes the elements of a leaf out, leaving it empty.
-    fn take(&mut self, leaf: Arc<Leaf>, allowance: &mut Allowance) -> Vec<u8> {
-        self.leaf_charge -= leaf.charged();
-        match Arc::try_unwrap(leaf) {
-            Ok(leaf) => leaf.dissolve(allowance),
-            Err(shared) => shared.bytes().to_vec(),
-        }
+    /// Adds an empty leaf with room for `capacity` bytes.
+    fn push_leaf(&mut self, capacity: usize, allowance: &mut Allowance) -> Piece {
+        let piece = self.arena.add(Owner::Leaf(self.leaves.len()), capacity, allowance);
+        self.leaves.push(piece, &mut self.arena, allowance);
+        piece
     }
 
     /// Moves those elements of the next leaf in turn that belong there into a new one.
     fn split(&mut self, allowance: &mut Allowance) {
         let leaves = self.leaves.len();
         let source = leaves - (1 << leaves.ilog2());
-        let all = std::mem::replace(&mut self.leaves[source], Arc::new(Leaf::new(Vec::new(), allowance)));
-        self.leaf_charge += LEAF_BYTES;
-        let all = self.take(all, allowance);
-        let (mut stay, mut go) = (Vec::new(), Vec::new());
-        for (range, element) in Run::new(&all, self.pairs) {
-            let target = if Self::place(self.hash(element.name), leaves + 1) == source { &mut stay } else { &mut go };
-            target.extend_from_slice(&all[range]);
+        let stays = |table: &Self, entry: &Entry<'_>| {
+            let hash = match entry {
+                Entry::Here(element) => table.hash(element.name),
+                Entry::Apart(stub) => stub.hash,
+            };
+            Self::place(hash, leaves + 1) == source
+        };
+        let kept: usize =
+            self.entries(source).filter(|(_, entry)| stays(self, entry)).map(|(place, _)| place.len()).sum();
+        let old = self.leaves.get(source);
+        let go = self.push_leaf(roomy(old.len() - kept), allowance);
+        let stay = self.arena.add(Owner::Leaf(source), roomy(kept), allowance);
+        let (mut go_len, mut stay_len) = (0, 0);
+        for (place, entry) in LeafRun::new(self.arena.bytes(old), self.pairs) {
+            let (to, at) = if stays(self, &entry) { (stay, &mut stay_len) } else { (go, &mut go_len) };
+            // SAFETY: the new leaves are not shared and have room for what was counted; the old one lies elsewhere.
+            unsafe { std::ptr::copy_nonoverlapping(old.start().add(place.start), to.start().add(*at), place.len()) };
+            *at += place.len();
         }
-        drop(all);
-        self.edit(source, 0, allowance, |bytes| *bytes = stay);
-        let new = Arc::new(Leaf::new(go, allowance));
-        self.leaf_charge += new.charged();
-        self.push_leaf(new, allowance);
+        // SAFETY: as above; so many bytes were written.
+        unsafe {
+            go.set_len(go_len);
+            stay.set_len(stay_len);
+        }
+        self.leaves.set(source, stay, &mut self.arena, allowance);
+        self.arena.free(old, allowance);
     }
 
     /// Takes the last split back.
     fn join(&mut self, allowance: &mut Allowance) {
-        let Some(last) = self.leaves.pop() else { return };
+        let Some(last) = self.leaves.pop(&mut self.arena, allowance) else { return };
         let target = self.leaves.len() - (1 << self.leaves.len().ilog2());
-        let moved = self.take(last, allowance);
-        self.edit(target, moved.len(), allowance, |bytes| bytes.extend_from_slice(&moved));
-        if self.leaves.capacity() > 2 * (self.leaves.len() + DIRECTORY_STEP) {
-            self.leaves.shrink_to(self.leaves.len() + DIRECTORY_STEP);
-            self.charge_directory(allowance);
+        let old = self.leaves.get(target);
+        let len = old.len() + last.len();
+        let joined = self.arena.add(Owner::Leaf(target), roomy(len), allowance);
+        // SAFETY: the new leaf is not shared, has the room and lies elsewhere.
+        unsafe {
+            std::ptr::copy_nonoverlapping(old.start(), joined.start(), old.len());
+            std::ptr::copy_nonoverlapping(last.start(), joined.start().add(old.len()), last.len());
+            joined.set_len(len);
         }
+        self.leaves.set(target, joined, &mut self.arena, allowance);
+        self.arena.free(old, allowance);
+        self.arena.free(last, allowance);
     }
 
-    fn push_leaf(&mut self, leaf: Arc<Leaf>, allowance: &mut Allowance) {
-        if self.leaves.len() == self.leaves.capacity() {
-            self.leaves.reserve_exact(directory_growth(self.leaves.len()));
-            self.charge_directory(allowance);
+    /// Moves the pieces of one chunk together with others where that wins memory, and keeps the charge of the lists.
+    fn tidy(&mut self, allowance: &mut Allowance) {
+        if let Some(chunk) = self.arena.choose_emptiest(allowance) {
+            for piece in chunk {
+                if !self.leaves.has(piece) {
+                    continue;
+                }
+                match piece.owner() {
+                    Owner::Directory(part) => {
+                        self.leaves.move_part(part, piece.capacity(), &mut self.arena, allowance);
+                    }
+                    Owner::Leaf(leaf) => {
+                        let copy = self.arena.copy(piece, roomy(piece.len()), allowance);
+                        self.leaves.set(leaf, copy, &mut self.arena, allowance);
+                        self.arena.free(piece, allowance);
+                    }
+                }
+            }
         }
-        self.leaves.push(leaf);
-    }
-
-    fn charge_directory(&mut self, allowance: &mut Allowance) {
-        let charge = TABLE_BYTES + DIRECTORY_BYTES * self.leaves.capacity() as u64;
+        let charge = TABLE_BYTES + self.arena.heap_bytes() + self.leaves.heap_bytes();
         allowance.adjust(self.own_charge, charge);
         self.own_charge = charge;
     }
@@ -247,15 +325,16 @@ impl Table {
         // without an element is drawn again.
         let places = 4 * self.count.div_ceil(self.leaves.len() as u64) + 8;
         for _ in 0..RANDOM_TRIES {
-            let run = self.run(below(self.leaves.len() as u64) as usize);
-            if let Some((_, element)) = run.clone().nth(below(places) as usize) {
-                return Some(element);
+            let leaf = below(self.leaves.len() as u64) as usize;
+            if let Some((_, entry)) = self.entries(leaf).nth(below(places) as usize) {
+                return Some(entry.element(&self.arena, self.pairs));
             }
         }
         let first = below(self.leaves.len() as u64) as usize;
-        let leaf = (first..self.leaves.len()).chain(0..first).find(|&leaf| !self.leaves[leaf].bytes().is_empty())?;
-        let elements = self.run(leaf).count() as u64;
-        self.run(leaf).nth(below(elements) as usize).map(|(_, element)| element)
+        let leaf = (first..self.leaves.len()).chain(0..first).find(|&leaf| !self.leaf_bytes(leaf).is_empty())?;
+        let elements = self.entries(leaf).count() as u64;
+        let (_, entry) = self.entries(leaf).nth(below(elements) as usize)?;
+        Some(entry.element(&self.arena, self.pairs))
     }
 
     /// See [`super::Elements::scan`]. The cursor counts with its bits reversed, as Redis' does: leaves that are split later
@@ -268,7 +347,7 @@ impl Table {
             let first = (cursor & mask) as usize;
             for leaf in [first, first + half] {
                 if leaf < self.leaves.len() {
-                    for (_, element) in self.run(leaf) {
+                    for element in self.elements(leaf) {
                         visit(element);
                         seen += 1;
                     }
@@ -281,16 +360,46 @@ impl Table {
         }
     }
 
-    /// Frees up to `leaves` leaves; true when none is left.
-    pub(crate) fn free_some(&mut self, leaves: usize) -> bool {
-        let keep = self.leaves.len().saturating_sub(leaves);
-        self.leaves.truncate(keep);
-        self.leaves.is_empty()
+    /// Pages of its blocks.
+    pub(crate) fn pages(&self) -> usize {
+        self.arena.pages()
     }
 
-    /// Number of leaves.
-    pub(crate) fn leaves(&self) -> usize {
-        self.leaves.len()
+    /// Takes one of its blocks out, to be dropped; the table is of no use afterwards.
+    pub(crate) fn take_block(&mut self) -> Option<Arc<Block>> {
+        self.arena.take_block()
+    }
+
+    pub(crate) fn has_blocks(&self) -> bool {
+        self.arena.has_blocks()
+    }
+
+    /// Checks what must hold between two changes.
+    ///
+    /// # Errors
+    /// What does not hold.
+    pub(crate) fn verify(&self) -> Result<(), String> {
+        let (mut count, mut bytes, mut leaf_bytes) = (0, 0, 0);
+        let mut live = self.leaves.piece_bytes();
+        for leaf in 0..self.leaves.len() {
+            live += piece_bytes(self.leaves.get(leaf));
+            leaf_bytes += self.leaf_bytes(leaf).len() as u64;
+            for element in self.elements(leaf) {
+                let place = Self::place(self.hash(element.name), self.leaves.len());
+                if place != leaf {
+                    return Err(format!("an element of leaf {place} is in leaf {leaf}"));
+                }
+                count += 1;
+                bytes += element.stored_len() as u64;
+            }
+        }
+        if (count, bytes, leaf_bytes) != (self.count, self.bytes, self.leaf_bytes) {
+            return Err(format!(
+                "a table counts {} elements, {} bytes, {} in leaves; there are {count}, {bytes}, {leaf_bytes}",
+                self.count, self.bytes, self.leaf_bytes
+            ));
+        }
+        self.arena.verify(live)
     }
 }
 
@@ -300,21 +409,17 @@ impl Drop for Table {
     }
 }
 
-fn directory_growth(leaves: usize) -> usize {
-    DIRECTORY_STEP.max(leaves / 8)
+/// Room of a leaf with `len` bytes: some more, so that not every change makes it anew.
+fn roomy(len: usize) -> usize {
+    (len + (len / 16).min(64)).next_multiple_of(PIECE_STEP)
 }
 
-/// Upper bound of what `elements` with `bytes` charge when they are added to a table of `leaves` that nobody reads.
-pub(super) fn charge_for(elements: usize, bytes: usize, leaves: usize) -> u64 {
-    let (elements, bytes) = (elements as u64, bytes as u64);
-    // Every element may add a leaf, because there are never more leaves than elements.
-    let splits = bytes / LEAF_TARGET + elements + 1;
-    let directory = directory_growth(leaves) as u64 + splits + splits / 8 + DIRECTORY_STEP as u64;
-    let rounding = 2 * STEP_BYTES as u64;
-    bytes
-        + (elements + 2) * rounding
-        + splits * (LEAF_BYTES + rounding)
-        + directory * DIRECTORY_BYTES
-        + TABLE_BYTES
-        + LEAF_BYTES
+/// Upper bound of what `growth` charges when it is added to a table that nobody reads.
+pub(super) fn charge_for(growth: &Growth) -> u64 {
+    let (elements, bytes) = (growth.elements as u64, growth.bytes as u64);
+    // Every element may add a leaf, because there are never more leaves than elements, and outgrow one.
+    let pieces = 2 * elements + bytes / LEAF_TARGET + 3;
+    let live = bytes + bytes / 4 + pieces * (ROOMY_BYTES as u64 + 2 * PIECE_STEP as u64);
+    // Beside what is gone, which is at most a tenth of all and a page, the ends of chunks are lost.
+    growth.apart + 64 * elements + live + live / 4 + TABLE_BYTES + 3 * PAGE_BYTES as u64
 }

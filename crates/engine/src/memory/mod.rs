@@ -3,18 +3,20 @@
 //! ```text
 //!  Budget (max_bytes) ─┬─ Segments     the log: fixed-size segments of one reserved region
 //!                      ├─ Pages        index pages of 4 KiB
-//!                      └─ LargeSpace   values too large for a segment, in page-granular slots
+//!                      └─ Blocks       whole pages: values too large for a segment, elements of large collections
 //! ```
 //!
 //! Address space is reserved once; physical memory comes with the first touch and is given back with
 //! `madvise`, so the sum of what is charged is what the process really holds.
 
+mod blocks;
 mod budget;
 mod large;
 mod pages;
 mod region;
 mod segments;
 
+pub(crate) use blocks::{Block, Blocks, charge_for};
 pub(crate) use budget::Budget;
 pub(crate) use large::{LargeBytes, LargeSpace};
 pub(crate) use pages::{PAGE_BYTES, Pages};

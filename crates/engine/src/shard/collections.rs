@@ -74,23 +74,29 @@ impl Shard {
         self.lent = false;
         let answer = answer?;
         let record = current.map(|(_, record)| record);
-        let stored = match editor.finish(buffer) {
+        let (outcome, freed) = editor.finish(buffer);
+        let stored = match outcome {
             Outcome::Unchanged => {
                 current.inspect(|&(address, record)| self.use_collection(address, record));
                 Step::Done(())
             }
             Outcome::Empty => {
+                freed.into_iter().for_each(|block| effects.drop_block(block));
                 self.delete(target.hash, target.key, Condition::Always, effects, |_| {});
                 Step::Done(())
             }
             Outcome::Small => self.store_collection(target, record, buffer, None, buffer.len(), effects)?,
             Outcome::New(table) => {
+                // At once, although under the lock: storing the table may have to wait until what is freed has returned, and
+                // would then begin anew, freeing as much again.
+                drop(freed);
                 let key: &[u8] = if target.long_key { target.key } else { &[] };
                 let bytes = table.element_bytes();
-                let large = LargeValue(Arc::new(shared.large.keep(key, table)), key.len());
+                let large = LargeValue(Arc::new(shared.large.keep(key, *table)), key.len());
                 self.store_collection(target, record, &[], Some(large), bytes, effects)?
             }
             Outcome::Table { charge, bytes } => {
+                freed.into_iter().for_each(|block| effects.drop_block(block));
                 current.inspect(|&(address, record)| {
                     self.commit_table(target.key, (address, record), (charge, bytes), effects);
                 });
@@ -111,17 +117,17 @@ impl Shard {
             Some(table) => (table.charged(), table.charge_for(&target.growth)),
             None => (0, charge_to_outgrow(small, &target.growth, target.small_bytes)),
         };
-        let budget = Arc::clone(&self.shared.budget);
+        let blocks = Arc::clone(self.shared.large.blocks());
         if wanted == 0 {
-            return Ok(Some(Allowance::new(budget, 0)));
+            return Ok(Some(Allowance::new(blocks, 0)));
         }
         if present + wanted > target.limit {
             return Err(Error::TooLarge { what: "entry bytes", size: present + wanted, limit: target.limit });
         }
         let segments = &self.shared.segments;
         let spare = segments.reserve_bytes().saturating_sub(segments.free_bytes());
-        let allowed = segments.shed(wanted, true) && budget.try_charge(wanted, spare);
-        Ok(allowed.then(|| Allowance::new(budget, wanted)))
+        let allowed = segments.shed(wanted, true) && self.shared.budget.try_charge(wanted, spare);
+        Ok(allowed.then(|| Allowance::new(blocks, wanted)))
     }
 
     /// Writes the record of a small form, or of a table; expiry, idle ttl and cost stay.

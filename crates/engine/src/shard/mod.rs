@@ -27,7 +27,7 @@ use crate::eviction::{Eviction, GhostTable, Policy};
 use crate::gates::{DEFAULT_PER_KEY, Gates};
 use crate::index::{Directory, Index, Position, Retired};
 use crate::log::{Bound, Log};
-use crate::memory::{Budget, LargeSpace, NONE, Pages, Segments, prefetch};
+use crate::memory::{Block, Budget, LargeSpace, NONE, Pages, Segments, prefetch};
 use crate::options::Options;
 use crate::record::{Record, flag};
 use crate::stats::Stats;
@@ -110,6 +110,8 @@ impl Shared {
 pub(crate) struct Effects {
     /// Large values whose last reference may go.
     pub(crate) drop_later: Vec<LargeValue>,
+    /// Blocks whose last reference may go.
+    blocks: Vec<Arc<Block>>,
     /// Bytes that return to the budget with them.
     pub(crate) returning: u64,
     /// Changes that an overflow threw out of the ring: too many to free under a lock.
@@ -132,9 +134,16 @@ impl Effects {
         self.drop_later.push(value);
     }
 
-    /// Drops the large values at once.
+    /// Leaves a block to be dropped outside the lock.
+    pub(crate) fn drop_block(&mut self, block: Arc<Block>) {
+        self.returning += block.charged();
+        self.blocks.push(block);
+    }
+
+    /// Drops the large values and blocks at once.
     pub(crate) fn drop_now(&mut self) {
         self.drop_later.clear();
+        self.blocks.clear();
         self.returning = 0;
     }
 }

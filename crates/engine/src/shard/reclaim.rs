@@ -101,7 +101,13 @@ impl Shard {
         let goal = self.log.live_bytes().saturating_sub(written << u32::from(reserve_is_low));
         self.runs_in_vain = 0;
         let mut steps = 0;
-        while steps < PACE_STEPS && self.log.live_bytes() > goal && self.reclaim(Bound::Bytes, effects) {
+        // What was exhumed is to be dropped soon.
+        let enough = u64::from(self.shared.segments.segment_bytes());
+        while steps < PACE_STEPS
+            && effects.returning < enough
+            && self.log.live_bytes() > goal
+            && self.reclaim(Bound::Bytes, effects)
+        {
             steps += self.weight_of_step();
         }
     }
@@ -110,8 +116,13 @@ impl Shard {
     /// False if nothing is left to give.
     pub(crate) fn reclaim(&mut self, bound: Bound, effects: &mut Effects) -> bool {
         self.begin_write();
-        if self.shared.large.bury_some() {
-            return true;
+        if self.shared.large.has_graves() {
+            let blocks = self.shared.large.exhume();
+            let found = !blocks.is_empty();
+            blocks.into_iter().for_each(|block| effects.drop_block(block));
+            if found {
+                return true;
+            }
         }
         if self.has_buried() {
             self.bury_some(effects);

@@ -42,6 +42,9 @@ impl Shard {
                     key_bytes += record.key_len() as u64;
                     value_bytes += record.value_len() as u64;
                     large += record.large_charge();
+                    if let Some(table) = record.table() {
+                        table.verify()?;
+                    }
                     if record.can_expire() {
                         let deadline = record.deadline(self.shared.now_ms()).unwrap_or(u64::MAX);
                         // An idle time that was restarted leaves a deadline that is too early: that is fine.
