@@ -104,11 +104,18 @@ impl Log {
         Record(self.segments.pointer(address))
     }
 
+    /// Bookkeeping of a segment of this log.
     #[inline(always)]
-    #[allow(clippy::mut_from_ref, reason = "the table is not inside the log; see SAFETY")]
-    pub(crate) fn segment<'table>(&self, segment: u32) -> &'table mut Segment {
-        // SAFETY: the segment belongs to this log, whose shard lock is held; the table lives as long as the log's
-        // `Arc`; callers keep no second reference to the same entry.
+    pub(crate) fn segment(&self, segment: u32) -> &Segment {
+        // SAFETY: the segment belongs to this log, whose shard lock is held, and the table lives as long as the log's `Arc`.
+        // Entries change only through `segment_mut`, which has the log to itself.
+        unsafe { &*self.segments.entry(segment) }
+    }
+
+    /// The same, to be changed.
+    #[inline(always)]
+    pub(crate) fn segment_mut(&mut self, segment: u32) -> &mut Segment {
+        // SAFETY: as in `segment`; the log is borrowed as long as the entry is.
         unsafe { &mut *self.segments.entry(segment) }
     }
 
@@ -140,11 +147,11 @@ impl Log {
     pub(crate) fn open(&mut self, queue: usize, purpose: Purpose) -> bool {
         let Some(segment) = self.segments.take(purpose) else { return false };
         let newest = self.queues[queue].newest;
-        *self.segment(segment) = Segment { older: newest, queue: queue as u8, ..Segment::EMPTY };
+        *self.segment_mut(segment) = Segment { older: newest, queue: queue as u8, ..Segment::EMPTY };
         if newest == NONE {
             self.queues[queue].oldest = segment;
         } else {
-            self.segment(newest).newer = segment;
+            self.segment_mut(newest).newer = segment;
         }
         self.queues[queue].newest = segment;
         self.queues[queue].segments += 1;
@@ -155,12 +162,12 @@ impl Log {
     pub(crate) fn open_before(&mut self, neighbour: u32) -> Option<u32> {
         let segment = self.segments.take(Purpose::Relocate)?;
         let (older, queue) = (self.segment(neighbour).older, self.segment(neighbour).queue);
-        *self.segment(segment) = Segment { older, newer: neighbour, queue, ..Segment::EMPTY };
-        self.segment(neighbour).older = segment;
+        *self.segment_mut(segment) = Segment { older, newer: neighbour, queue, ..Segment::EMPTY };
+        self.segment_mut(neighbour).older = segment;
         if older == NONE {
             self.queues[queue as usize].oldest = segment;
         } else {
-            self.segment(older).newer = segment;
+            self.segment_mut(older).newer = segment;
         }
         self.queues[queue as usize].segments += 1;
         Some(segment)
@@ -168,10 +175,11 @@ impl Log {
 
     /// Space for `bytes` at the end of `segment`, which has the room.
     fn claim(&mut self, segment: u32, bytes: u32) -> u32 {
-        let entry = self.segment(segment);
+        let most = self.segments.segment_bytes();
+        let entry = self.segment_mut(segment);
         let offset = entry.end;
         entry.end += bytes;
-        debug_assert!(entry.end <= self.segments.segment_bytes());
+        debug_assert!(entry.end <= most);
         self.segments.address(segment, offset)
     }
 
@@ -202,10 +210,11 @@ impl Log {
     /// Counts a record that was written at `address` as live.
     pub(crate) fn enter(&mut self, address: u32, record: Record) {
         let bytes = self.bytes_of(record);
-        let entry = self.segment(self.segments.segment_of(address));
+        let entry = self.segment_mut(self.segments.segment_of(address));
         entry.live += bytes;
         entry.large += u32::from(record.has_flag(flag::LARGE));
-        let queue = &mut self.queues[entry.queue as usize];
+        let queue = entry.queue as usize;
+        let queue = &mut self.queues[queue];
         queue.bytes += u64::from(bytes);
         queue.large_bytes += record.large_charge();
         queue.entries += 1;
@@ -215,10 +224,11 @@ impl Log {
     /// Takes a live record out of the counts, leaving its bytes as they are.
     pub(crate) fn leave(&mut self, address: u32, record: Record) {
         let bytes = self.bytes_of(record);
-        let entry = self.segment(self.segments.segment_of(address));
+        let entry = self.segment_mut(self.segments.segment_of(address));
         entry.live -= bytes;
         entry.large -= u32::from(record.has_flag(flag::LARGE));
-        let queue = &mut self.queues[entry.queue as usize];
+        let queue = entry.queue as usize;
+        let queue = &mut self.queues[queue];
         queue.bytes -= u64::from(bytes);
         queue.large_bytes -= record.large_charge();
         queue.entries -= 1;
@@ -231,9 +241,10 @@ impl Log {
         self.leave(address, record);
         record.set_dead();
         let segment = self.segments.segment_of(address);
-        let entry = self.segment(segment);
-        if entry.live == 0 && self.compaction.is_none_or(|run| run.target != segment) {
-            if self.queues[entry.queue as usize].newest == segment {
+        let Segment { live, queue, .. } = *self.segment(segment);
+        if live == 0 && self.compaction.is_none_or(|run| run.target != segment) {
+            if self.queues[queue as usize].newest == segment {
+                let entry = self.segment_mut(segment);
                 (entry.start, entry.end, entry.next_deadline) = (0, 0, u64::MAX);
                 self.forget_cursors(segment);
             } else {
@@ -252,7 +263,7 @@ impl Log {
         unsafe { std::ptr::copy_nonoverlapping(record.0, copy.0, bytes as usize) };
         self.enter(to, copy);
         let deadline = self.segment(self.segments.segment_of(from)).next_deadline;
-        let entry = self.segment(segment);
+        let entry = self.segment_mut(segment);
         if copy.can_expire() {
             entry.next_deadline = entry.next_deadline.min(deadline);
         }
@@ -262,7 +273,7 @@ impl Log {
 
     /// Lets the segment of `address` know that a record in it expires at `deadline`.
     pub(crate) fn note_deadline(&mut self, address: u32, deadline: u64) {
-        let entry = self.segment(self.segments.segment_of(address));
+        let entry = self.segment_mut(self.segments.segment_of(address));
         entry.next_deadline = entry.next_deadline.min(deadline);
     }
 
@@ -288,15 +299,16 @@ impl Log {
 
     /// Offset of the first live record of `segment`; moves its start there.
     pub(crate) fn first_live(&mut self, segment: u32) -> Option<u32> {
-        let entry = self.segment(segment);
-        while entry.start < entry.end {
-            let record = self.record(self.segments.address(segment, entry.start));
+        let Segment { mut start, end, .. } = *self.segment(segment);
+        while start < end {
+            let record = self.record(self.segments.address(segment, start));
             if !record.is_filler() && !record.is_dead() {
-                return Some(entry.start);
+                break;
             }
-            entry.start += self.bytes_of(record);
+            start += self.bytes_of(record);
         }
-        None
+        self.segment_mut(segment).start = start;
+        (start < end).then_some(start)
     }
 
     /// What lies behind the record at `address` in the same segment: a record, dead or alive, or a filler.
@@ -359,10 +371,10 @@ impl Log {
             queue.oldest = newer;
         }
         if newer != NONE {
-            self.segment(newer).older = older;
+            self.segment_mut(newer).older = older;
         }
         if older != NONE {
-            self.segment(older).newer = newer;
+            self.segment_mut(older).newer = newer;
         }
         self.forget_cursors(segment);
         self.segments.give(segment);
@@ -438,7 +450,8 @@ impl Log {
             let Queue { newest, oldest, segments, .. } = self.queues[queue];
             self.graves += segments;
             if newest != NONE {
-                self.segment(newest).newer = self.graveyard;
+                let graveyard = self.graveyard;
+                self.segment_mut(newest).newer = graveyard;
                 self.graveyard = oldest;
             }
             self.queues[queue] = Queue::EMPTY;
@@ -465,9 +478,10 @@ impl Log {
             let record = self.record(self.segments.address(segment, offset));
             if record.has_flag(flag::LARGE) {
                 effects.drop_large(record.take_large());
-                self.segment(segment).large -= 1;
+                self.segment_mut(segment).large -= 1;
             }
-            self.segment(segment).start += self.bytes_of(record);
+            let bytes = self.bytes_of(record);
+            self.segment_mut(segment).start += bytes;
         }
         self.graveyard = self.segment(segment).newer;
         self.graves -= 1;

@@ -115,7 +115,7 @@ impl Shard {
         for oldest in self.log.queues.map(|queue| queue.oldest) {
             let mut at = oldest;
             while at != NONE {
-                let entry = self.log.segment(at);
+                let entry = self.log.segment_mut(at);
                 entry.large = 0;
                 at = entry.newer;
             }

@@ -77,7 +77,7 @@ impl Shard {
             at += self.log.bytes_of(record);
         }
         let pause = PAUSE_MS * (1 + self.log.used_segments() / 32);
-        self.log.segment(segment).next_deadline = if next == u64::MAX { next } else { next.max(now + pause) };
+        self.log.segment_mut(segment).next_deadline = if next == u64::MAX { next } else { next.max(now + pause) };
         debug_assert_ne!(segment, NONE);
     }
 }
