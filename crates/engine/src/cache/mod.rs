@@ -20,6 +20,7 @@ use std::time::Instant;
 
 use crate::error::{Error, Result};
 use crate::events::{ChangeLimits, ChangeStream};
+use crate::index::SmallDirectories;
 use crate::log::Bound;
 use crate::memory::{Budget, LargeSpace, Pages, Segments};
 use crate::options::{Options, PolicyKind};
@@ -116,6 +117,8 @@ impl Cache {
             large: Arc::new(LargeSpace::new(Arc::clone(&budget))),
             budget,
             secrets: rapidhash::v3::RapidSecrets::seed(seed),
+            // A shard has one, and one for each of the cleared indexes it may keep.
+            small_directories: Arc::new(SmallDirectories::new(4 * shards)?),
             directories: parking_lot::Mutex::default(),
             ring: crate::events::Ring::default(),
             gates: AtomicU64::new(0),

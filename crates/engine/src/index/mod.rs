@@ -13,8 +13,8 @@ mod directory;
 use std::sync::Arc;
 
 use self::bucket::{Bucket, SLOTS};
-pub(crate) use self::directory::Directory;
-use crate::memory::{PAGE_BYTES, Pages, prefetch};
+pub(crate) use self::directory::{Directory, SmallDirectories};
+use crate::memory::{FreePage, PAGE_BYTES, Pages, prefetch};
 
 const BUCKETS: usize = PAGE_BYTES / size_of::<Bucket>();
 /// A page with more entries than this splits: 90 % of its slots.
@@ -124,6 +124,7 @@ impl Index {
     /// An empty index of one page for hashes whose first `skip_bits` bits are all alike; `None` if no page is left.
     pub(crate) fn new(pages: Arc<Pages>, directory: Directory, skip_bits: u32) -> Option<Self> {
         let first = pages.take_anyway()?;
+        let directory = directory.renewed();
         directory.set(0, first);
         Some(Self { pages, directory, depth: 0, skip_bits, len: 0, page_count: 1 })
     }
@@ -138,9 +139,9 @@ impl Index {
         self.len
     }
 
-    /// Bytes of the directory, in whole pages of the system.
+    /// Bytes of the directory.
     pub(crate) fn directory_bytes(&self) -> u64 {
-        (4u64 << self.depth).next_multiple_of(PAGE_BYTES as u64)
+        Directory::bytes(1 << self.depth)
     }
 
     /// Whether it has more than the one page of an empty index.
@@ -365,8 +366,8 @@ impl Retired {
         self.bytes
     }
 
-    /// Gives up to `limit` pages back; the directory, once none is left.
-    pub(crate) fn free_some(&mut self, limit: usize) -> Option<Directory> {
+    /// Gives up to `limit` pages up, to `free`; the directory, once none is left.
+    pub(crate) fn free_some(&mut self, limit: usize, mut free: impl FnMut(FreePage)) -> Option<Directory> {
         for _ in 0..limit {
             let Some(directory) = &self.directory else { return None };
             if self.left == 0 {
@@ -376,7 +377,7 @@ impl Retired {
             let page = directory.get(self.left);
             // Slots of one page are neighbours in the directory.
             if self.left == 0 || directory.get(self.left - 1) != page {
-                self.pages.give(page);
+                free(FreePage::new(&self.pages, page));
                 self.bytes -= PAGE_BYTES as u64;
             }
         }

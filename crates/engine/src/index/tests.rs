@@ -11,9 +11,13 @@ fn mix(key: u32) -> u64 {
         .wrapping_mul(0xbf58_476d_1ce4_e5b9)
 }
 
+fn directory() -> Directory {
+    Directory::reserve(&Arc::new(SmallDirectories::new(1).unwrap())).unwrap()
+}
+
 fn index(skip_bits: u32) -> Index {
     let budget = Arc::new(Budget::new(1 << 30));
-    Index::new(Arc::new(Pages::new(4096, budget).unwrap()), Directory::reserve().unwrap(), skip_bits).unwrap()
+    Index::new(Arc::new(Pages::new(4096, budget).unwrap()), directory(), skip_bits).unwrap()
 }
 
 #[test]
@@ -70,13 +74,13 @@ fn a_walk_by_pages_covers_a_shards_slice_once() {
 fn gives_every_page_back() {
     let budget = Arc::new(Budget::new(1 << 30));
     let pages = Arc::new(Pages::new(4096, Arc::clone(&budget)).unwrap());
-    let mut index = Index::new(pages, Directory::reserve().unwrap(), 0).unwrap();
+    let mut index = Index::new(pages, directory(), 0).unwrap();
     for key in 0..50_000 {
         assert!(index.make_room(mix(key), mix, |_| {}));
         index.insert(mix(key), key);
     }
     assert_eq!(budget.used(), index.page_bytes());
     let mut retired = index.retire();
-    while retired.free_some(7).is_none() {}
+    while retired.free_some(7, drop).is_none() {}
     assert_eq!((retired.bytes(), budget.used()), (0, 0));
 }

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Address space is reserved once; physical memory comes with the first touch and is given back with
-//! `madvise`, so the sum of what is charged is what the process really holds.
+//! `madvise`, so the sum of what is charged is what the process really holds. That takes the lock of the process'
+//! address space, so what is freed under a shard lock is only set aside there: see [`Effects`](crate::shard::Effects).
 
 mod blocks;
 mod budget;
@@ -19,6 +20,6 @@ mod segments;
 pub(crate) use blocks::{Block, Blocks, charge_for};
 pub(crate) use budget::Budget;
 pub(crate) use large::{LargeBytes, LargeSpace};
-pub(crate) use pages::{PAGE_BYTES, Pages};
+pub(crate) use pages::{FreePage, PAGE_BYTES, Pages};
 pub(crate) use region::{Region, prefetch};
-pub(crate) use segments::{NONE, Purpose, Segment, Segments};
+pub(crate) use segments::{FreeSegment, NONE, Purpose, Segment, Segments};

@@ -64,13 +64,29 @@ impl Pages {
         state.untouched += 1;
         Some(state.untouched - 1)
     }
+}
 
+/// A page whose owner has given it up. It goes back to the system, and out of the budget, when this is dropped: not under a
+/// shard lock.
+pub(crate) struct FreePage {
+    pages: Arc<Pages>,
+    number: u32,
+}
+
+impl FreePage {
     /// Takes a page back. The caller must not touch it any more.
-    pub(crate) fn give(&self, number: u32) {
-        // SAFETY: the page was taken and its owner gives it up.
-        unsafe { self.region.decommit(number as usize * PAGE_BYTES, PAGE_BYTES) };
-        self.state.lock().free.push(number);
-        self.budget.release(PAGE_BYTES as u64);
+    pub(crate) fn new(pages: &Arc<Pages>, number: u32) -> Self {
+        Self { pages: Arc::clone(pages), number }
+    }
+}
+
+impl Drop for FreePage {
+    fn drop(&mut self) {
+        let pages = &*self.pages;
+        // SAFETY: the page was taken and its owner has given it up.
+        unsafe { pages.region.decommit(self.number as usize * PAGE_BYTES, PAGE_BYTES) };
+        pages.state.lock().free.push(self.number);
+        pages.budget.release(PAGE_BYTES as u64);
     }
 }
 

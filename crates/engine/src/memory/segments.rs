@@ -226,59 +226,76 @@ impl Segments {
     }
 
     /// Gives up to `count` free segments back to the system; false if there is none.
-    pub(crate) fn shed_some(&self, count: usize) -> bool {
-        let mut state = self.state.lock();
-        let before = state.free.len();
-        for _ in 0..count.min(before) {
-            self.decommit_one(&mut state);
-        }
-        before > 0
+    pub(crate) fn shed_some(self: &Arc<Self>, count: usize) -> bool {
+        (0..count).map_while(|_| self.take_free().map(drop)).count() > 0
     }
 
     /// Gives up to `count` free segments back to the system where many more are free than writes will soon need: beyond
     /// the reserve and a quarter of what is in use. False if there are none.
-    pub(crate) fn shed_surplus(&self, count: usize) -> bool {
+    pub(crate) fn shed_surplus(self: &Arc<Self>, count: usize) -> bool {
         let free = self.free_bytes();
         let in_use = self.budget.used().saturating_sub(free);
         let surplus = free.saturating_sub(self.reserve_bytes + in_use / 4) / u64::from(self.segment_bytes);
         surplus > 0 && self.shed_some(count.min(surplus as usize))
     }
 
-    fn decommit_one(&self, state: &mut State) -> bool {
-        let Some(segment) = state.free.pop() else { return false };
+    /// A free segment that goes back to the system, and out of the budget, when it is dropped: not under a shard lock.
+    pub(crate) fn take_free(self: &Arc<Self>) -> Option<FreeSegment> {
+        let mut state = self.state.lock();
+        let segment = state.free.pop()?;
         self.free_count.store(state.free.len() as u64, Ordering::Relaxed);
-        // SAFETY: the segment is free, so nobody relies on its bytes.
-        unsafe {
-            self.region.decommit((segment as usize) << self.segment_shift, self.segment_bytes as usize);
-        }
-        state.decommitted.push(segment);
-        self.budget.release(u64::from(self.segment_bytes));
-        true
+        Some(FreeSegment { segments: Arc::clone(self), segment })
+    }
+
+    /// Bytes that are missing for `bytes` to be available, beyond the reserve if it is to be kept. Free segments serve as
+    /// that.
+    #[inline]
+    pub(crate) fn missing(&self, bytes: u64, keep_reserve: bool) -> u64 {
+        let spare = if keep_reserve { self.reserve_bytes.saturating_sub(self.free_bytes()) } else { 0 };
+        self.budget.used().saturating_add(bytes).saturating_add(spare).saturating_sub(self.budget.max())
+    }
+
+    /// Bytes of free segments that could be given back for that.
+    pub(crate) fn sheddable(&self, keep_reserve: bool) -> u64 {
+        self.free_bytes().saturating_sub(if keep_reserve { self.reserve_bytes } else { 0 })
     }
 
     /// Gives free segments back to the system until `bytes` are available beyond the reserve (or none is left).
-    /// Returns whether they are.
-    #[inline]
-    pub(crate) fn shed(&self, bytes: u64, keep_reserve: bool) -> bool {
-        // Nearly always there is room, even with the whole reserve kept; that takes no lock.
-        let spare = if keep_reserve { self.reserve_bytes } else { 0 };
-        let wanted = self.budget.used().saturating_add(bytes).saturating_add(spare);
-        wanted <= self.budget.max() || self.shed_free(bytes, keep_reserve)
-    }
-
-    fn shed_free(&self, bytes: u64, keep_reserve: bool) -> bool {
-        let mut state = self.state.lock();
-        loop {
-            let free = state.free.len() as u64;
-            let spare =
-                if keep_reserve { self.reserve_bytes.saturating_sub(free * u64::from(self.segment_bytes)) } else { 0 };
-            if self.budget.used().saturating_add(bytes).saturating_add(spare) <= self.budget.max() {
-                return true;
-            }
-            if !self.decommit_one(&mut state) {
+    /// Returns whether they are. Not under a shard lock: see [`Shard::shed`](crate::shard::Shard::shed).
+    pub(crate) fn shed(self: &Arc<Self>, bytes: u64, keep_reserve: bool) -> bool {
+        while self.missing(bytes, keep_reserve) > 0 {
+            if self.sheddable(keep_reserve) == 0 || !self.shed_some(1) {
                 return false;
             }
         }
+        true
+    }
+}
+
+/// See [`Segments::take_free`].
+pub(crate) struct FreeSegment {
+    segments: Arc<Segments>,
+    segment: u32,
+}
+
+impl FreeSegment {
+    /// Bytes that return to the budget with it.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.segments.segment_bytes.into()
+    }
+}
+
+impl Drop for FreeSegment {
+    fn drop(&mut self) {
+        let segments = &*self.segments;
+        // SAFETY: the segment was free, and is this one's alone now, so nobody relies on its bytes.
+        unsafe {
+            segments
+                .region
+                .decommit((self.segment as usize) << segments.segment_shift, segments.segment_bytes as usize);
+        }
+        segments.state.lock().decommitted.push(self.segment);
+        segments.budget.release(self.bytes());
     }
 }
 

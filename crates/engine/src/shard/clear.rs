@@ -42,7 +42,7 @@ impl Shard {
         self.publish_bare(kind, effects);
         self.charge_tables();
         // The empty index took a page before anything was given back.
-        while !self.shared.segments.shed(0, false) && self.has_buried() {
+        while !self.shed(0, false, effects) && effects.returning == 0 && self.has_buried() {
             self.bury_some(effects);
         }
         Ok(())
@@ -51,12 +51,12 @@ impl Shard {
     /// Puts an empty index in the place of the one there is.
     pub(super) fn renew_index(&mut self) -> Result<()> {
         let skip_bits = self.shared.loads.len().trailing_zeros();
-        let spare = self.shared.directories.lock().pop().map_or_else(Directory::reserve, Ok)?;
+        let small = &self.shared.small_directories;
+        let spare = self.shared.directories.lock().pop().map_or_else(|| Directory::reserve(small), Ok)?;
         let empty = Index::new(Arc::clone(&self.shared.pages), spare, skip_bits)
             .ok_or(Error::OutOfMemory { reason: "no page for an empty index".into() })?;
         self.begin_write();
         self.old_indexes.push(std::mem::replace(&mut self.index, empty).retire());
-        self.shared.segments.shed(0, false);
         Ok(())
     }
 
@@ -70,7 +70,7 @@ impl Shard {
             return true;
         }
         if let Some(index) = self.old_indexes.last_mut() {
-            if let Some(directory) = index.free_some(16) {
+            if let Some(directory) = index.free_some(16, |page| effects.drop_page(page)) {
                 self.shared.directories.lock().push(directory);
                 self.old_indexes.pop();
             }

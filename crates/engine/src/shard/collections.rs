@@ -56,8 +56,8 @@ impl Shard {
         {
             buffer.extend_from_slice(record.inline_value());
         }
-        let Some(allowance) = self.allow(target, table.as_deref(), buffer)? else {
-            return Ok(Step::Full(Bound::Bytes));
+        let Some(allowance) = self.allow(target, table.as_deref(), buffer, effects)? else {
+            return Ok(if effects.returning > 0 { Step::Settle } else { Step::Full(Bound::Bytes) });
         };
         let shared = Arc::clone(&self.shared);
         let mut editor = Editor::new(Start {
@@ -111,7 +111,13 @@ impl Shard {
     }
 
     /// Sets memory aside for a change that may need some outside the log; `None` where another entry has to go first.
-    fn allow(&self, target: &CollectionChange<'_>, table: Option<&Table>, small: &[u8]) -> Result<Option<Allowance>> {
+    fn allow(
+        &self,
+        target: &CollectionChange<'_>,
+        table: Option<&Table>,
+        small: &[u8],
+        effects: &mut Effects,
+    ) -> Result<Option<Allowance>> {
         let (present, wanted) = match table {
             _ if target.growth.elements == 0 => (0, 0),
             Some(table) => (table.charged(), table.charge_for(&target.growth)),
@@ -126,7 +132,7 @@ impl Shard {
         }
         let segments = &self.shared.segments;
         let spare = segments.reserve_bytes().saturating_sub(segments.free_bytes());
-        let allowed = segments.shed(wanted, true) && self.shared.budget.try_charge(wanted, spare);
+        let allowed = self.shed(wanted, true, effects) && self.shared.budget.try_charge(wanted, spare);
         Ok(allowed.then(|| Allowance::new(blocks, wanted)))
     }
 

@@ -25,9 +25,9 @@ use crate::error::{Error, Result};
 use crate::events::{Change, ChangeKind, Ring};
 use crate::eviction::{Eviction, GhostTable, Policy};
 use crate::gates::{DEFAULT_PER_KEY, Gates};
-use crate::index::{Directory, Index, Position, Retired};
+use crate::index::{Directory, Index, Position, Retired, SmallDirectories};
 use crate::log::{Bound, Log};
-use crate::memory::{Block, Budget, LargeSpace, NONE, Pages, Segments, prefetch};
+use crate::memory::{Block, Budget, FreePage, FreeSegment, LargeSpace, NONE, PAGE_BYTES, Pages, Segments, prefetch};
 use crate::options::Options;
 use crate::record::{Record, flag};
 use crate::stats::Stats;
@@ -51,6 +51,7 @@ pub(crate) struct Shared {
     pub(crate) pages: Arc<Pages>,
     pub(crate) large: Arc<LargeSpace>,
     pub(crate) secrets: rapidhash::v3::RapidSecrets,
+    pub(crate) small_directories: Arc<SmallDirectories>,
     /// Directories that are not in use; see [`Directory`].
     pub(crate) directories: Mutex<Vec<Directory>>,
     pub(crate) ring: Ring,
@@ -110,8 +111,10 @@ impl Shared {
 pub(crate) struct Effects {
     /// Large values whose last reference may go.
     pub(crate) drop_later: Vec<LargeValue>,
-    /// Blocks whose last reference may go.
+    /// Blocks whose last reference may go, and what else goes back to the system.
     blocks: Vec<Arc<Block>>,
+    segments: Vec<FreeSegment>,
+    pages: Vec<FreePage>,
     /// Bytes that return to the budget with them.
     pub(crate) returning: u64,
     /// Changes that an overflow threw out of the ring: too many to free under a lock.
@@ -140,10 +143,24 @@ impl Effects {
         self.blocks.push(block);
     }
 
-    /// Drops the large values and blocks at once.
+    /// Leaves a segment to be given back outside the lock.
+    fn drop_segment(&mut self, segment: FreeSegment) {
+        self.returning += segment.bytes();
+        self.segments.push(segment);
+    }
+
+    /// Leaves a page to be given back outside the lock.
+    fn drop_page(&mut self, page: FreePage) {
+        self.returning += PAGE_BYTES as u64;
+        self.pages.push(page);
+    }
+
+    /// Drops all this at once.
     pub(crate) fn drop_now(&mut self) {
         self.drop_later.clear();
         self.blocks.clear();
+        self.segments.clear();
+        self.pages.clear();
         self.returning = 0;
     }
 }
@@ -223,7 +240,7 @@ pub(crate) struct Shard {
 impl Shard {
     pub(crate) fn new(shared: Arc<Shared>, number: usize) -> Result<Self> {
         let skip_bits = shared.loads.len().trailing_zeros();
-        let index = Index::new(Arc::clone(&shared.pages), Directory::reserve()?, skip_bits)
+        let index = Index::new(Arc::clone(&shared.pages), Directory::reserve(&shared.small_directories)?, skip_bits)
             .ok_or(Error::OutOfMemory { reason: "no page for the index".into() })?;
         let shard = Self {
             number,

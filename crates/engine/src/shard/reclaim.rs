@@ -46,6 +46,24 @@ impl Shard {
         held + 1 < share - share / 10
     }
 
+    /// Whether `bytes` are available, beyond the reserve if it is to be kept. Where they are not, sets free segments aside,
+    /// which return with `effects`.
+    #[inline]
+    pub(super) fn shed(&self, bytes: u64, keep_reserve: bool, effects: &mut Effects) -> bool {
+        let segments = &self.shared.segments;
+        let missing = segments.missing(bytes, keep_reserve);
+        if missing > 0 {
+            let mut wanted = missing.min(segments.sheddable(keep_reserve));
+            while wanted > 0
+                && let Some(segment) = segments.take_free()
+            {
+                wanted = wanted.saturating_sub(segment.bytes());
+                effects.drop_segment(segment);
+            }
+        }
+        missing == 0
+    }
+
     /// Makes sure that `bytes` can be appended to `queue`.
     pub(super) fn ensure_space(&mut self, queue: usize, bytes: u32, effects: &mut Effects) -> Result<Step<()>> {
         self.runs_in_vain = 0;

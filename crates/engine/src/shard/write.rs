@@ -179,14 +179,20 @@ impl Shard {
                 if effects.returning >= PAGE_BYTES as u64 {
                     return Ok(Step::Settle);
                 }
-                if !self.shared.segments.shed(PAGE_BYTES as u64, false) && !self.reclaim(Bound::Bytes, effects) {
+                if self.shed(PAGE_BYTES as u64, false, effects) {
+                    continue;
+                }
+                if effects.returning >= PAGE_BYTES as u64 {
+                    return Ok(Step::Settle);
+                }
+                if !self.reclaim(Bound::Bytes, effects) {
                     return Ok(Step::Full(Bound::Bytes));
                 }
             }
             // Tables double when they must; something else then has to go.
             loop {
                 self.charge_tables();
-                if self.shared.segments.shed(0, false) {
+                if self.shed(0, false, effects) {
                     break;
                 }
                 if effects.returning > 0 {
@@ -199,7 +205,7 @@ impl Shard {
         }
         // Tables of the policy have grown, or the bound was lowered.
         for _ in 0..EXCESS_STEPS {
-            if self.shared.segments.used_fits() || self.shared.segments.shed(0, false) {
+            if self.shared.segments.used_fits() || self.shed(0, false, effects) {
                 break;
             }
             if effects.returning > 0 {
