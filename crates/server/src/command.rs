@@ -89,8 +89,15 @@ impl Context<'_> {
     /// Whether there is more to send than a connection may have unsent. The connection is cut then; a command that
     /// notices it half-way need not write the rest of its reply.
     pub fn overflows(&mut self) -> bool {
-        self.client.cut |= self.output.pending() > self.server.options.limits.reply_bytes;
+        let limit = self.server.options.limits.reply_bytes;
+        self.client.cut |= self.output.pending() > limit || self.output.copied() > self.copied_limit();
         self.client.cut
+    }
+
+    /// Bytes of replies that a connection may have unsent, large values aside: what all clients may have in buffers,
+    /// because one reply must not exceed that either.
+    pub fn copied_limit(&self) -> usize {
+        self.server.options.limits.reply_bytes.min(self.server.buffer_limit)
     }
 }
 

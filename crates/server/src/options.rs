@@ -70,7 +70,8 @@ pub struct ClientLimits {
     pub unauthenticated_bytes: usize,
     /// Replies not yet taken by the peer, in bytes, above which no further request of it is run.
     pub reply_pause_bytes: usize,
-    /// Replies not yet taken by the peer, in bytes, above which the connection is cut.
+    /// Replies not yet taken by the peer, in bytes, above which the connection is cut. Large values apart, which lie in
+    /// the cache, what all buffers may hold is a limit, too.
     pub reply_bytes: usize,
     /// How long a paused peer may take nothing at all before it is cut.
     pub stalled_reader: Duration,

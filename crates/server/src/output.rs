@@ -43,6 +43,11 @@ impl Output {
         self.bytes.len() - self.sent + self.large_bytes - self.sent_of_large
     }
 
+    /// Bytes that are still to be sent without large values, which lie in the cache.
+    pub fn copied(&self) -> usize {
+        self.bytes.len() - self.sent
+    }
+
     /// Memory held here; large values belong to the cache and count there.
     pub fn memory(&self) -> usize {
         self.bytes.capacity() + self.large.capacity() * size_of::<(usize, LargeValue)>()

@@ -270,14 +270,34 @@ fn a_reader_that_takes_nothing_is_cut() {
 
 #[test]
 fn one_reply_beyond_the_limit_is_cut() {
-    let running = start_with(1, ClientLimits { reply_bytes: 1 << 20, ..ClientLimits::default() });
+    cut_within_one_reply(ClientLimits { reply_bytes: 1 << 20, ..ClientLimits::default() });
+}
+
+/// One reply must not take more than all clients together may have.
+#[test]
+fn one_reply_beyond_what_all_buffers_may_hold_is_cut() {
+    cut_within_one_reply(ClientLimits { buffer_bytes: Some(1 << 20), ..ClientLimits::default() });
+}
+
+/// The most memory that this process has had at once.
+fn peak_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+fn cut_within_one_reply(limits: ClientLimits) {
+    let running = start_with(1, limits);
     let mut client = running.connect();
     let value = vec![b'x'; 10_000];
     assert_eq!(client.ask_bytes(&encode_parts(&[b"SET", b"k", &value])), b"+OK\r\n");
     let mut request = vec![&b"MGET"[..]];
-    request.resize(100_000, b"k");
+    request.resize(50_000, b"k");
+    let before = peak_kib();
     client.send(&encode_parts(&request));
-    assert!(client.receive_all().len() < 100 << 20);
+    client.receive_all();
+    let grown = peak_kib() - before;
+    assert!(grown < 100 << 10, "{grown} KiB for a reply of 500 MB");
     wait_until("it is cut", || running.server.stats().cut == 1);
     assert_eq!(running.server.stats().clients, 0);
 }

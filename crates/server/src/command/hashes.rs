@@ -241,16 +241,16 @@ fn hget(context: &mut Context<'_>, args: Args<'_>) {
 }
 
 fn hmget(context: &mut Context<'_>, args: Args<'_>) {
+    let (protocol, limit) = (context.client.protocol, context.copied_limit());
     let key = context.keys.stored(context.client.db, &args[1]);
     let names = args.skip(2);
-    let (protocol, limit) = (context.client.protocol, context.server.options.limits.reply_bytes);
     let output = &mut *context.output;
     output.reserve_value();
     let found = context.server.cache.read_collection(key, Kind::Hash, ReadMode::Use, |hash| {
         reply::array(output.bytes(), names.len());
         for name in names.iter() {
             // The connection is cut behind this; the rest need not be written.
-            if output.pending() > limit {
+            if output.copied() > limit {
                 return;
             }
             match hash.get(name) {
@@ -270,8 +270,8 @@ fn hmget(context: &mut Context<'_>, args: Args<'_>) {
 }
 
 fn all(context: &mut Context<'_>, args: Args<'_>, part: Part) {
+    let (protocol, limit) = (context.client.protocol, context.copied_limit());
     let key = context.keys.stored(context.client.db, &args[1]);
-    let (protocol, limit) = (context.client.protocol, context.server.options.limits.reply_bytes);
     let output = &mut *context.output;
     let header = |output: &mut super::Output, len| match part {
         Part::Both => reply::map(output.bytes(), protocol, len),
@@ -281,10 +281,10 @@ fn all(context: &mut Context<'_>, args: Args<'_>, part: Part) {
     let found = context.server.cache.read_whole(key, Kind::Hash, ReadMode::Use, |hash| {
         header(output, hash.len() as usize);
         hash.for_each(|field| {
-            if part != Part::Values && output.pending() <= limit {
+            if part != Part::Values && output.copied() <= limit {
                 reply::bulk(output.bytes(), field.name);
             }
-            if part != Part::Fields && output.pending() <= limit {
+            if part != Part::Fields && output.copied() <= limit {
                 reply::bulk(output.bytes(), value(&field));
             }
         });

@@ -166,7 +166,7 @@ fn each_key(context: &Context<'_>, mut visit: impl FnMut(&[u8], &[u8])) {
 
 fn keys(context: &mut Context<'_>, args: Args<'_>) {
     let (mut found, mut count) = (Vec::new(), 0);
-    let limit = context.server.options.limits.reply_bytes;
+    let limit = context.copied_limit();
     each_key(context, |key, _| {
         if found.len() <= limit && glob::matches(&args[1], key) {
             reply::bulk(&mut found, key);

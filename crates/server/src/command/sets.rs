@@ -153,15 +153,15 @@ fn smismember(context: &mut Context<'_>, args: Args<'_>) {
 }
 
 fn smembers(context: &mut Context<'_>, args: Args<'_>) {
+    let (protocol, limit) = (context.client.protocol, context.copied_limit());
     let key = context.keys.stored(context.client.db, &args[1]);
-    let (protocol, limit) = (context.client.protocol, context.server.options.limits.reply_bytes);
     let output = &mut *context.output;
     output.reserve_value();
     let found = context.server.cache.read_whole(key, Kind::Set, ReadMode::Use, |set| {
         reply::set(output.bytes(), protocol, set.len() as usize);
         set.for_each(|member| {
             // The connection is cut behind this; the rest need not be written.
-            if output.pending() <= limit {
+            if output.copied() <= limit {
                 reply::bulk(output.bytes(), member.name);
             }
         });

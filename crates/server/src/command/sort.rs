@@ -165,7 +165,7 @@ fn sort(context: &mut Context<'_>, args: Args<'_>, read_only: bool) {
         Ok(options) => options,
         Err(message) => return context.error(message),
     };
-    let limit = context.server.options.limits.reply_bytes;
+    let limit = context.copied_limit();
     let mut texts = Texts { bytes: Vec::new(), limit };
     let mut items = match members(context, &args[1], &mut texts) {
         Ok(items) => items,

@@ -171,11 +171,11 @@ fn attempt(
                 bridge.call(lua, state, &arguments)
             })
             .map_err(stopped)?;
-        let protocol = context.client.protocol;
+        let (protocol, limit) = (context.client.protocol, context.copied_limit());
         let out = context.output.bytes();
         match ended {
             Ended::Returned(value) => {
-                let max_bytes = out.len().saturating_add(server.options.limits.reply_bytes);
+                let max_bytes = out.len().saturating_add(limit);
                 let late = || interpreter.state.is_late();
                 let written = Writer { out, protocol, max_bytes, late: &late }.write(&value, 0);
                 written.map_err(|_| stopped(if late() { Stop::Budget } else { Stop::Memory }))?;
