@@ -53,7 +53,7 @@ test("events have names", () => {
   users.on("evicted", () => undefined);
 });
 
-test("the door has the types of lru-cache, with string keys", () => {
+test("the door has the types of lru-cache, with keys that are primitives", () => {
   const cache = new LRUCache<string, User, { trace: boolean }>({
     max: 5,
     dispose: (value, key, reason) => {
@@ -69,8 +69,13 @@ test("the door has the types of lru-cache, with string keys", () => {
   expectTypeOf(cache.get("k")).toEqualTypeOf<User | undefined>();
   expectTypeOf(cache.fetch("k")).toEqualTypeOf<Promise<User | undefined>>();
   expectTypeOf(cache.set("k", { id: 1, name: "Ada" })).toEqualTypeOf<typeof cache>();
-  // @ts-expect-error keys are strings
-  new LRUCache<number, User>({ max: 5 });
+  const [key] = new LRUCache<number | bigint | boolean, User>({ max: 5 }).keys();
+  expectTypeOf(key).toEqualTypeOf<number | bigint | boolean | undefined>();
+  cache.allowStale = true;
+  // @ts-expect-error fixed when the cache is made
+  cache.max = 7;
+  // @ts-expect-error keys are copied
+  new LRUCache<object, User>({ max: 5 });
 });
 
 test("the contract takes the embedded cache", () => {

@@ -2,6 +2,7 @@
 import type { Cache } from "../cache/cache.js";
 import { internals } from "../cache/cache.js";
 import { receiveOld } from "../cache/codec.js";
+import { decodeKey, type Key } from "./keys.js";
 import type { DisposeReason, Disposer } from "./options.js";
 import { plain } from "./timed.js";
 
@@ -22,7 +23,7 @@ export interface Departure<K, V> {
 }
 
 /** Catches what leaves a cache. */
-export class Departures<K, V> {
+export class Departures<K extends Key, V> {
   readonly #cache: Cache<unknown>;
 
   constructor(cache: Cache<unknown>) {
@@ -47,7 +48,11 @@ export class Departures<K, V> {
       for (const { kind, key, old, oldKind } of page) {
         const reason = reasons[kind];
         if (reason === undefined || old === undefined) continue;
-        const departure = { key: key as K, value: plain(receiveOld(oldKind, old, codec)) as V, reason };
+        const departure = {
+          key: decodeKey<K>(key as string),
+          value: plain(receiveOld(oldKind, old, codec)) as V,
+          reason,
+        };
         if (kind === REPLACED) departures.unshift(departure);
         else departures.push(departure);
       }

@@ -1,4 +1,5 @@
 /** The entry `tandem-cache/lru`: replace `lru-cache` with one import. */
+export type { Key } from "./keys.js";
 export { type Entry, LRUCache } from "./lru-cache.js";
 export type {
   DisposeReason,

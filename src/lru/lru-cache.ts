@@ -1,5 +1,6 @@
 /** A class with the methods of lru-cache 11 over an exact-LRU {@link Cache}. Differences are listed in docs/lru.md. */
 import { Fetches } from "./fetches.js";
+import type { Key } from "./keys.js";
 import {
   checkCallOptions,
   checkOptions,
@@ -11,8 +12,26 @@ import {
   type PeekOptions,
   type SetOptions,
 } from "./options.js";
+import { Configured, type Settings, settingsOf } from "./settings.js";
 import { Storage } from "./storage.js";
 import { plain, Timed } from "./timed.js";
+
+const NO_OPTIONS = {};
+
+/** Options that hold for a fetch unless it brings its own. */
+const FETCH_SETTINGS = [
+  "allowStale",
+  "updateAgeOnGet",
+  "noDeleteOnStaleGet",
+  "ttl",
+  "noDisposeOnSet",
+  "sizeCalculation",
+  "noUpdateTTL",
+  "noDeleteOnFetchRejection",
+  "allowStaleOnFetchRejection",
+  "ignoreFetchAbort",
+  "allowStaleOnFetchAbort",
+] as const;
 
 /** An entry with its size and age, as `info` and `dump` give it. */
 export interface Entry<V> {
@@ -22,51 +41,47 @@ export interface Entry<V> {
   size?: number;
 }
 
-/** An LRU cache with the interface of lru-cache, outside the V8 heap. Keys are strings, values are copies. */
-export class LRUCache<K extends string, V extends {}, FC = unknown> {
-  readonly #options: Options<K, V, FC>;
+/**
+ * An LRU cache with the interface of lru-cache, outside the V8 heap. Keys are strings, numbers, bigints or booleans,
+ * values are copies.
+ */
+export class LRUCache<K extends Key, V extends {}, FC = unknown> extends Configured<K, V, FC> {
+  readonly #settings: Settings<K, V, FC>;
   readonly #storage: Storage<K, V, FC>;
   readonly #fetches: Fetches<K, V, FC>;
 
-  constructor(options: Options<K, V, FC>) {
+  /** Makes an empty cache, by options or by those of another cache. */
+  constructor(options: Options<K, V, FC> | LRUCache<K, V, FC>) {
     checkOptions(options);
-    this.#options = { ...options };
-    this.#storage = new Storage(this.#options);
+    const settings = settingsOf(options as Options<K, V, FC>);
+    super(settings);
+    this.#settings = settings;
+    this.#storage = new Storage(settings);
     this.#fetches = new Fetches({
-      call: (key, stale, fetcherOptions) => options.fetchMethod?.(key, stale, fetcherOptions),
+      call: (key, stale, fetcherOptions) => settings.fetchMethod?.call(this, key, stale, fetcherOptions),
       store: (key, value, fetchOptions) => this.#storage.store(key, value, fetchOptions),
       drop: (key) => this.#storage.remove(key, "fetch"),
     });
   }
 
-  get max(): number {
-    return this.#options.max ?? 0;
-  }
-
-  get maxSize(): number {
-    return this.#options.maxSize ?? 0;
-  }
-
-  get ttl(): number {
-    return this.#options.ttl ?? 0;
-  }
-
   /** Number of entries, stale ones included. */
   get size(): number {
-    return this.#storage.cache.size;
+    return this.#storage.size;
   }
 
   /** Sum of the sizes of all entries. */
   get calculatedSize(): number {
-    return this.#storage.isSized ? this.#storage.cache.stats().cost : 0;
+    return this.#storage.calculatedSize;
   }
 
   /** The value, which becomes the most recently used. */
-  get(key: K, options?: GetOptions): V | undefined {
-    if (options === undefined && !this.#storage.isTimed) return this.#storage.cache.get(key) as V | undefined;
-    if (options !== undefined) checkCallOptions(options);
-    const { allowStale, updateAgeOnGet, noDeleteOnStaleGet } = { ...this.#options, ...options };
-    const found = this.#storage.cache.peek(key);
+  get(key: K, options: GetOptions = NO_OPTIONS): V | undefined {
+    if (options === NO_OPTIONS && !this.#storage.isTimed) return this.#storage.get(key) as V | undefined;
+    checkCallOptions(options);
+    const settings = this.#settings;
+    const { allowStale = settings.allowStale, updateAgeOnGet = settings.updateAgeOnGet } = options;
+    const { noDeleteOnStaleGet = settings.noDeleteOnStaleGet } = options;
+    const found = this.#storage.peek(key);
     if (this.#storage.isStale(found)) {
       if (!noDeleteOnStaleGet && !this.#fetches.has(key)) this.#storage.remove(key, "expire");
       return allowStale ? (plain(found) as V) : undefined;
@@ -76,26 +91,26 @@ export class LRUCache<K extends string, V extends {}, FC = unknown> {
   }
 
   /** The value, without using it. */
-  peek(key: K, options: PeekOptions = {}): V | undefined {
+  peek(key: K, options: PeekOptions = NO_OPTIONS): V | undefined {
     checkCallOptions(options);
-    const { allowStale } = { ...this.#options, ...options };
-    const found = this.#storage.cache.peek(key);
+    const { allowStale = this.#settings.allowStale } = options;
+    const found = this.#storage.peek(key);
     return allowStale || !this.#storage.isStale(found) ? (plain(found) as V | undefined) : undefined;
   }
 
   /** Whether the key is there and not stale, without using it. */
-  has(key: K, options: HasOptions = {}): boolean {
+  has(key: K, options: HasOptions = NO_OPTIONS): boolean {
     checkCallOptions(options);
-    if (!this.#storage.isTimed) return this.#storage.cache.has(key);
-    const found = this.#storage.cache.peek(key);
+    if (!this.#storage.isTimed) return this.#storage.has(key);
+    const found = this.#storage.peek(key);
     if (found === undefined || this.#storage.isStale(found)) return false;
-    const { updateAgeOnHas } = { ...this.#options, ...options };
+    const { updateAgeOnHas = this.#settings.updateAgeOnHas } = options;
     if (updateAgeOnHas && found instanceof Timed) this.#storage.restart(key, found);
     return true;
   }
 
   /** Stores a value; `undefined` deletes. */
-  set(key: K, value: V | undefined, options: SetOptions<K, V> = {}): this {
+  set(key: K, value: V | undefined, options: SetOptions<K, V> = NO_OPTIONS): this {
     checkCallOptions(options);
     if (value === undefined) {
       this.delete(key);
@@ -127,7 +142,7 @@ export class LRUCache<K extends string, V extends {}, FC = unknown> {
   purgeStale(): boolean {
     let purged = false;
     for (const key of this.#storage.isTimed ? this.#storage.keys(false) : []) {
-      const found = this.#storage.cache.peek(key);
+      const found = this.#storage.peek(key);
       if (this.#storage.isStale(found)) purged = this.#storage.remove(key, "expire") || purged;
     }
     return purged;
@@ -135,7 +150,7 @@ export class LRUCache<K extends string, V extends {}, FC = unknown> {
 
   /** Milliseconds until the entry is stale: `Infinity` without a ttl, 0 where there is no entry. */
   getRemainingTTL(key: K): number {
-    const found = this.#storage.cache.peek(key);
+    const found = this.#storage.peek(key);
     if (found === undefined) return 0;
     return found instanceof Timed ? found.remaining(this.#storage.now()) : Number.POSITIVE_INFINITY;
   }
@@ -182,9 +197,9 @@ export class LRUCache<K extends string, V extends {}, FC = unknown> {
   /** The value, loaded by `fetchMethod` where it is absent or stale; one load at a time per key. */
   async fetch(key: K, options: FetchOptions<K, V, FC> = {}): Promise<V | undefined> {
     checkCallOptions(options);
-    if (this.#options.fetchMethod === undefined) return this.get(key, options);
-    const merged: FetchOptions<K, V, FC> = { ...this.#fetchDefaults(), ...options };
-    const found = this.#storage.cache.peek(key);
+    if (this.#settings.fetchMethod === undefined) return this.get(key, options);
+    const merged = this.#inForce(options);
+    const found = this.#storage.peek(key);
     const isFresh = found !== undefined && !this.#storage.isStale(found);
     if (isFresh && !options.forceRefresh && !this.#fetches.has(key)) {
       this.#use(key, found, merged.updateAgeOnGet);
@@ -202,12 +217,12 @@ export class LRUCache<K extends string, V extends {}, FC = unknown> {
 
   /** The value, computed by `memoMethod` where it is absent or stale. */
   memo(key: K, options: MemoOptions<K, V, FC> = {}): V {
-    const { memoMethod } = this.#options;
+    const { memoMethod } = this.#settings;
     if (memoMethod === undefined) throw new Error("memo() needs the option memoMethod");
     const { context, forceRefresh, ...rest } = options;
     const found = this.get(key, rest);
     if (found !== undefined && !forceRefresh) return found;
-    const value = memoMethod(key, found, { options: rest, context: context as FC });
+    const value = memoMethod.call(this, key, found, { options: rest, context: context as FC });
     this.set(key, value, rest);
     return value;
   }
@@ -265,29 +280,30 @@ export class LRUCache<K extends string, V extends {}, FC = unknown> {
   /** Gives the memory back; lru-cache has no such call. */
   close(): void {
     this.#fetches.abortAll();
-    this.#storage.cache.close();
+    this.#storage.close();
   }
 
   [Symbol.dispose](): void {
     this.close();
   }
 
-  #fetchDefaults(): FetchOptions<K, V, FC> {
-    const { dispose, disposeAfter, onInsert, fetchMethod, memoMethod, perf, ...defaults } = this.#options;
-    return defaults;
+  /** What holds for a fetch, whatever is assigned while it is in flight. */
+  #inForce(options: FetchOptions<K, V, FC>): FetchOptions<K, V, FC> {
+    const defaults = FETCH_SETTINGS.filter((name) => options[name] === undefined && this.#settings[name] !== undefined);
+    return { ...options, ...Object.fromEntries(defaults.map((name) => [name, this.#settings[name]])) };
   }
 
   #entry(key: K): (Entry<V> & { found: unknown }) | undefined {
-    const entry = this.#storage.cache.getEntry(key);
+    const entry = this.#storage.entry(key);
     if (entry === undefined) return undefined;
     const value = plain(entry.value) as V;
-    return { found: entry.value, value, ...(this.#storage.isSized ? { size: entry.cost } : {}) };
+    return { found: entry.value, value, ...(this.#settings.isSized ? { size: entry.cost } : {}) };
   }
 
   /** Counts a read of `found` as a use. */
   #use(key: K, found: unknown, updateAge: boolean | undefined): void {
     if (updateAge && found instanceof Timed) this.#storage.restart(key, found);
-    else this.#storage.cache.touch(key);
+    else this.#storage.touch(key);
   }
 
   *#entries(newestFirst: boolean): Generator<[K, V], void, unknown> {

@@ -89,7 +89,7 @@ export interface Options<K, V, FC> {
   sizeCalculation?: SizeCalculator<K, V>;
   /** Milliseconds until an entry is stale. */
   ttl?: number;
-  /** Accepted; the clock is read anew each time, so that ttls are exact. */
+  /** Accepted; the clock is read anew each time, so that ttls are exact. Default: 1. */
   ttlResolution?: number;
   /** Stale entries leave on their own. */
   ttlAutopurge?: boolean;
@@ -123,7 +123,8 @@ const REFUSED: Readonly<Record<string, string>> = {
   stale: "it was renamed to allowStale in lru-cache 7",
 };
 
-const FLAGS = [
+/** Options that are on or off. */
+export const FLAGS = [
   "ttlAutopurge",
   "allowStale",
   "updateAgeOnGet",
@@ -139,9 +140,11 @@ const FLAGS = [
 const COUNTS = ["max", "maxSize", "maxEntrySize", "ttl", "ttlResolution"] as const;
 const FUNCTIONS = ["sizeCalculation", "dispose", "disposeAfter", "onInsert", "fetchMethod", "memoMethod"] as const;
 const KNOWN: ReadonlySet<string> = new Set([...FLAGS, ...COUNTS, ...FUNCTIONS, "perf", "maxBytes"]);
+const COUNT_NAMES: ReadonlySet<string> = new Set(COUNTS);
+const FUNCTION_NAMES: ReadonlySet<string> = new Set(FUNCTIONS);
 
 /**
- * Checks the options of a new cache.
+ * Checks the options of a new cache. Another cache, whose options it is to have, is taken for them, too.
  *
  * @throws {TypeError} naming the option, what was given and what is allowed.
  */
@@ -154,18 +157,7 @@ export function checkOptions(options: object): void {
     refuse(name);
     if (!KNOWN.has(name)) throw new TypeError(`option ${name} does not exist; there are ${[...KNOWN].join(", ")}`);
   }
-  for (const name of COUNTS) {
-    const value = given[name];
-    if (value !== undefined && !(Number.isSafeInteger(value) && (value as number) >= 0)) {
-      throw new TypeError(`option ${name} must be a whole number, at least 0; got ${describe(value)}`);
-    }
-  }
-  for (const name of FUNCTIONS) {
-    const value = given[name];
-    if (value !== undefined && typeof value !== "function") {
-      throw new TypeError(`option ${name} must be a function; got ${describe(value)}`);
-    }
-  }
+  for (const name of KNOWN) checkOption(name, given[name]);
   const { perf } = given as { perf?: { now?: unknown } };
   if (perf !== undefined && typeof perf?.now !== "function") {
     throw new TypeError(`option perf must have a now() method; got ${describe(perf)}`);
@@ -178,11 +170,23 @@ export function checkOptions(options: object): void {
   }
 }
 
+/** Checks one option by itself. Flags are taken as conditions are: anything is on or off. */
+export function checkOption(name: string, value: unknown): void {
+  if (value === undefined) return;
+  if (COUNT_NAMES.has(name) && !(Number.isSafeInteger(value) && (value as number) >= 0)) {
+    throw new TypeError(`option ${name} must be a whole number, at least 0; got ${describe(value)}`);
+  }
+  if (FUNCTION_NAMES.has(name) && typeof value !== "function") {
+    throw new TypeError(`option ${name} must be a function; got ${describe(value)}`);
+  }
+}
+
 /** Refuses what a single call cannot honour. */
 export function checkCallOptions(options: object): void {
   if ("status" in options && options.status !== undefined) refuse("status");
 }
 
-function refuse(name: string): void {
+/** Refuses an option of lru-cache that cannot be honoured, with the reason. */
+export function refuse(name: string): void {
   if (Object.hasOwn(REFUSED, name)) throw new TypeError(`option ${name} cannot be honoured: ${REFUSED[name]}`);
 }

@@ -1,8 +1,10 @@
 /** How the door stores entries: ages beside values, sizes as costs, callbacks after each change. */
-import { Cache, internals } from "../cache/cache.js";
+import { Cache, type Entry, internals } from "../cache/cache.js";
 import { describe } from "../cache/describe.js";
 import { Departures, tell } from "./departures.js";
-import type { DisposeReason, InsertReason, Options, SetOptions } from "./options.js";
+import { decodeKey, encodeKey, type Key } from "./keys.js";
+import type { DisposeReason, InsertReason, SetOptions } from "./options.js";
+import type { Settings } from "./settings.js";
 import { Timed } from "./timed.js";
 
 /** The largest the engine allows: lru-cache knows no limit on a value. */
@@ -10,18 +12,16 @@ const MAX_VALUE_BYTES = 256 * 1024 ** 2 - 1;
 const KEYS_PER_PAGE = 1024;
 
 /** The entries of one {@link LRUCache}. */
-export class Storage<K extends string, V extends {}, FC> {
-  readonly cache: Cache<unknown>;
-  /** Whether entries have sizes. */
-  readonly isSized: boolean;
-  readonly #options: Options<K, V, FC>;
+export class Storage<K extends Key, V extends {}, FC> {
+  readonly #cache: Cache<unknown>;
+  readonly #settings: Settings<K, V, FC>;
   readonly #departures: Departures<K, V> | undefined;
   #isTimed: boolean;
 
-  constructor(options: Options<K, V, FC>) {
-    this.#options = options;
-    const { max, maxSize, maxEntrySize, maxBytes, ttl } = options;
-    this.cache = new Cache({
+  constructor(settings: Settings<K, V, FC>) {
+    this.#settings = settings;
+    const { max, maxSize, maxBytes, ttl, dispose, disposeAfter, onInsert } = settings;
+    this.#cache = new Cache({
       policy: "lru",
       shards: 1,
       maxValueBytes: MAX_VALUE_BYTES,
@@ -29,10 +29,19 @@ export class Storage<K extends string, V extends {}, FC> {
       ...(maxSize ? { maxCost: maxSize } : {}),
       ...(maxBytes === undefined ? {} : { maxBytes }),
     });
-    this.isSized = Boolean(maxSize || maxEntrySize);
-    this.#isTimed = Boolean(ttl);
-    const listens = Boolean(options.dispose ?? options.disposeAfter ?? options.onInsert);
-    this.#departures = listens ? new Departures(this.cache) : undefined;
+    this.#isTimed = ttl !== 0;
+    const listens = Boolean(dispose ?? disposeAfter ?? onInsert);
+    this.#departures = listens ? new Departures(this.#cache) : undefined;
+  }
+
+  /** Number of entries. */
+  get size(): number {
+    return this.#cache.size;
+  }
+
+  /** Sum of the sizes of all entries. */
+  get calculatedSize(): number {
+    return this.#settings.isSized ? this.#cache.stats().cost : 0;
   }
 
   /** Whether any entry may have an age. */
@@ -42,7 +51,7 @@ export class Storage<K extends string, V extends {}, FC> {
 
   /** Milliseconds by the clock of ttls. */
   now(): number {
-    return (this.#options.perf ?? performance).now();
+    return this.#settings.perf.now();
   }
 
   /** Whether what was found is beyond its ttl. */
@@ -50,32 +59,58 @@ export class Storage<K extends string, V extends {}, FC> {
     return found instanceof Timed && found.isStale(this.now());
   }
 
+  /** What is stored under the key, as a use. */
+  get(key: K): unknown {
+    return this.#cache.get(encodeKey(key));
+  }
+
+  /** What is stored under the key. */
+  peek(key: K): unknown {
+    return this.#cache.peek(encodeKey(key));
+  }
+
+  /** What is stored under the key, with its size. */
+  entry(key: K): Entry<unknown> | undefined {
+    return this.#cache.getEntry(encodeKey(key));
+  }
+
+  has(key: K): boolean {
+    return this.#cache.has(encodeKey(key));
+  }
+
+  /** A use. */
+  touch(key: K): void {
+    this.#cache.touch(encodeKey(key));
+  }
+
   /** Stores a value with its size and age, or drops the entry where the size is beyond `maxEntrySize`. */
   store(key: K, value: V, options: SetOptions<K, V>): void {
-    const { ttl = 0, start, noUpdateTTL, noDisposeOnSet } = { ...this.#options, ...options };
+    const settings = this.#settings;
+    const { ttl = settings.ttl, start, noUpdateTTL = settings.noUpdateTTL } = options;
+    const { noDisposeOnSet = settings.noDisposeOnSet } = options;
     const size = this.#sizeOf(key, value, options);
-    const { maxEntrySize = this.#options.maxSize } = this.#options;
-    if (size !== undefined && maxEntrySize && size > maxEntrySize) {
+    if (size !== undefined && size > this.#largestSize()) {
       this.remove(key, "set");
       return;
     }
     this.#isTimed ||= ttl !== 0;
-    const old = noUpdateTTL && this.#isTimed ? this.cache.peek(key) : undefined;
-    const isNew = this.#departures !== undefined && !this.cache.has(key);
+    const old = noUpdateTTL && this.#isTimed ? this.peek(key) : undefined;
+    const isNew = this.#departures !== undefined && !this.has(key);
     this.#put(key, old === undefined ? timed(value, start ?? this.now(), ttl) : withAgeOf(old, value), size);
 
     const departures = this.#departures?.take("set") ?? [];
     const replaced = departures.find(({ reason }) => reason === "set");
     const isSame = replaced?.value === value;
     const told = departures.filter((departure) => departure !== replaced || !(noDisposeOnSet || isSame));
-    tell(this.#options.dispose, told);
-    this.#options.onInsert?.(value, key, insertReason(isNew, isSame));
-    tell(this.#options.disposeAfter, told);
+    const { dispose, disposeAfter, onInsert } = settings;
+    tell(dispose, told);
+    onInsert?.(value, key, insertReason(isNew, isSame));
+    tell(disposeAfter, told);
   }
 
   /** Lets the ttl of an entry start anew. The entry is stored again, because its age lies beside its value. */
   restart(key: K, found: Timed): void {
-    const size = this.isSized ? this.cache.getEntry(key)?.cost : undefined;
+    const size = this.#settings.isSized ? this.entry(key)?.cost : undefined;
     this.#put(key, new Timed(found.value, this.now(), found.ttl), size);
     // To whoever watches it the entry is the same.
     this.#tell(this.#departures?.take("set").filter(({ reason }) => reason !== "set"));
@@ -83,7 +118,7 @@ export class Storage<K extends string, V extends {}, FC> {
 
   /** Deletes an entry; says whether it was there. */
   remove(key: K, reason: DisposeReason): boolean {
-    const removed = this.cache.delete(key);
+    const removed = this.#cache.delete(encodeKey(key));
     this.#tell(this.#departures?.take(reason));
     return removed;
   }
@@ -91,49 +126,59 @@ export class Storage<K extends string, V extends {}, FC> {
   /** Deletes all entries. */
   clear(): void {
     if (this.#departures === undefined) {
-      this.cache.clear();
+      this.#cache.clear();
       return;
     }
     // One by one: the engine does not report what was in a cache that it cleared.
-    for (const key of this.keys(false)) this.cache.delete(key);
+    for (const key of this.#storedKeys(false)) this.#cache.delete(key);
     this.#tell(this.#departures.take("delete"));
   }
 
   /** Deletes the least recently used entry and returns what was stored. */
   pop(): unknown {
-    const [key] = internals(this.cache).native.keysByRecency(null, 1, false);
+    const [key] = internals(this.#cache).native.keysByRecency(null, 1, false);
     if (key === undefined) return undefined;
-    const found = this.cache.take(key);
+    const found = this.#cache.take(key);
     this.#tell(this.#departures?.take("evict"));
     return found;
   }
 
   /** All keys in order of use. They are taken at once, so that the caller may change the cache meanwhile. */
   keys(newestFirst: boolean): K[] {
-    const { native } = internals(this.cache);
-    const keys: K[] = [];
-    let page: K[];
+    return this.#storedKeys(newestFirst).map((key) => decodeKey<K>(key));
+  }
+
+  /** Gives the memory back. */
+  close(): void {
+    this.#cache.close();
+  }
+
+  #storedKeys(newestFirst: boolean): string[] {
+    const { native } = internals(this.#cache);
+    const keys: string[] = [];
+    let page: string[];
     do {
-      page = native.keysByRecency(keys.at(-1) ?? null, KEYS_PER_PAGE, newestFirst) as K[];
+      page = native.keysByRecency(keys.at(-1) ?? null, KEYS_PER_PAGE, newestFirst) as string[];
       for (const key of page) keys.push(key);
     } while (page.length === KEYS_PER_PAGE);
     return keys;
   }
 
   #put(key: K, value: unknown, size: number | undefined): void {
-    const leaves = this.#options.ttlAutopurge && value instanceof Timed && value.start !== 0;
+    const stored = encodeKey(key);
+    const leaves = this.#settings.ttlAutopurge && value instanceof Timed && value.start !== 0;
     if (!leaves && size === undefined) {
-      this.cache.set(key, value);
+      this.#cache.set(stored, value);
       return;
     }
     // In lru-cache an entry is stale when its age is beyond the ttl; in the engine it ends at its ttl.
     const ttl = leaves ? { ttl: Math.max(1, Math.floor(value.remaining(this.now())) + 1) } : {};
-    this.cache.set(key, value, { ...ttl, ...(size === undefined ? {} : { cost: size }) });
+    this.#cache.set(stored, value, { ...ttl, ...(size === undefined ? {} : { cost: size }) });
   }
 
   #sizeOf(key: K, value: V, options: SetOptions<K, V>): number | undefined {
-    const { size, sizeCalculation = this.#options.sizeCalculation } = options;
-    if (!this.isSized) {
+    const { size, sizeCalculation = this.#settings.sizeCalculation } = options;
+    if (!this.#settings.isSized) {
       if (size || sizeCalculation) throw new TypeError("a size needs the option maxSize or maxEntrySize");
       return undefined;
     }
@@ -148,9 +193,16 @@ export class Storage<K extends string, V extends {}, FC> {
     return calculated;
   }
 
+  /** The largest size of an entry. One beyond `maxSize` would have to drive everything out, and itself. */
+  #largestSize(): number {
+    const { maxEntrySize, maxSize } = this.#settings;
+    return Math.min(maxEntrySize || Number.POSITIVE_INFINITY, maxSize || Number.POSITIVE_INFINITY);
+  }
+
   #tell(departures: ReturnType<Departures<K, V>["take"]> = []): void {
-    tell(this.#options.dispose, departures);
-    tell(this.#options.disposeAfter, departures);
+    const { dispose, disposeAfter } = this.#settings;
+    tell(dispose, departures);
+    tell(disposeAfter, departures);
   }
 }
 

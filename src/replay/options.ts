@@ -1,5 +1,7 @@
 /** Options of a replay, checked where they enter. */
 import { describe } from "../cache/describe.js";
+import { parseSignal } from "../cache/gates/load-options.js";
+import { checkNames } from "../cache/names.js";
 import { type Bytes, parseBytes } from "../cache/options.js";
 import type { native } from "../native.js";
 
@@ -42,6 +44,20 @@ export interface ReplayOptions {
   onProgress?: (progress: ReplayProgress) => void;
 }
 
+const OPTION_NAMES: ReadonlySet<string> = new Set<keyof ReplayOptions>([
+  "format",
+  "maxEntries",
+  "maxBytes",
+  "maxCost",
+  "server",
+  "policy",
+  "shards",
+  "payloadBytes",
+  "seed",
+  "signal",
+  "onProgress",
+]);
+
 /** How far a replay is. */
 export interface ReplayProgress {
   /** Requests done. */
@@ -59,11 +75,18 @@ type Settings = Parameters<typeof native.NativeReplay.start>[0];
 /**
  * Checks the options.
  *
- * @throws {TypeError} for a value of a wrong type, and unless there is exactly one bound or server.
+ * @throws {TypeError} for a value of a wrong type, an option that does not exist, and unless there is exactly one bound or
+ *   server.
  * @throws {RangeError} for a value out of range.
  */
 export function parseReplayOptions(path: string, options: ReplayOptions): Settings {
   if (typeof path !== "string") throw new TypeError(`the trace must be a path; got ${describe(path)}`);
+  checkNames("replay", options, OPTION_NAMES);
+  parseSignal(options.signal);
+  const { onProgress } = options;
+  if (onProgress !== undefined && typeof onProgress !== "function") {
+    throw new TypeError(`option onProgress must be a function; got ${describe(onProgress)}`);
+  }
   const { format, server, policy = "default" } = options;
   if (!traceFormats.includes(format)) {
     throw new TypeError(`option format must be one of ${traceFormats.join(", ")}; got ${describe(format)}`);

@@ -2,24 +2,35 @@
 import fc from "fast-check";
 import { LRUCache as Reference } from "lru-cache";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { LRUCache as Door, type Options } from "../../../src/lru/index.js";
+import { LRUCache as Door, type Key, type Options } from "../../../src/lru/index.js";
 
 // `dump` and `load` go by the wall clock, which must not move between the two sides.
 beforeAll(() => void vi.useFakeTimers({ toFake: ["Date"] }));
 afterAll(() => void vi.useRealTimers());
 
 type Value = string | number | { n: number };
-type AnyOptions = Options<string, Value, unknown>;
+type AnyOptions = Options<Key, Value, unknown>;
 
 interface Both {
-  door: Door<string, Value>;
-  reference: Reference<string, Value>;
+  door: Door<Key, Value>;
+  reference: Reference<Key, Value>;
   clock: { time: number };
 }
 
-type Command = (cache: Door<string, Value>, clock: { time: number }) => unknown;
+type Command = (cache: Door<Key, Value>, clock: { time: number }) => unknown;
 
-const key = fc.constantFrom("a", "b", "c", "d", "e", "f");
+/** What programs are made of. */
+interface Kind {
+  timed: boolean;
+  sized: boolean;
+  /** Keys of several types, some of which look like others. */
+  mixed?: boolean;
+  /** Properties are assigned between calls. */
+  assigned?: boolean;
+}
+
+const strings: fc.Arbitrary<Key> = fc.constantFrom("a", "b", "c", "d", "e", "f");
+const mixed: fc.Arbitrary<Key> = fc.constantFrom<Key[]>("1", 1, 1n, true, "\0n1", "\0", Number.NaN, 0.1);
 const value: fc.Arbitrary<Value> = fc.oneof(
   fc.integer({ min: 0, max: 3 }),
   fc.constantFrom("x", "y"),
@@ -32,17 +43,55 @@ function given<T extends object>(options: T): { [K in keyof T]?: Exclude<T[K], u
   return Object.fromEntries(Object.entries(options).filter(([, v]) => v !== undefined)) as never;
 }
 
-function commands(timed: boolean, sized: boolean): fc.Arbitrary<[name: string, run: Command]> {
+/** JSON, of bigints too, and with NaN apart from null. */
+function show(shown: unknown): string {
+  return JSON.stringify(shown, (_, part) => {
+    const isSpecial = typeof part === "bigint" || Number.isNaN(part);
+    return isSpecial ? `${typeof part} ${part}` : part;
+  });
+}
+
+const sizeOf = (v: Value) => (JSON.stringify(v).length % 7) + 1;
+
+/** Assignments whose effect is the same on both sides. The others have tests of their own. */
+function assignments({ timed, sized }: Kind): fc.Arbitrary<[name: string, run: Command]> {
+  const assign = (name: string, values: fc.Arbitrary<unknown>) =>
+    values.map((v): [string, Command] => [
+      `${name} = ${v}`,
+      (cache) => {
+        (cache as unknown as Record<string, unknown>)[name] = v;
+      },
+    ]);
+  return fc.oneof(
+    assign("allowStale", fc.boolean()),
+    assign("updateAgeOnGet", fc.boolean()),
+    assign("noDeleteOnStaleGet", fc.boolean()),
+    assign("noUpdateTTL", fc.boolean()),
+    ...(timed ? [assign("ttl", fc.integer({ min: 0, max: 30 }))] : []),
+    ...(sized
+      ? [
+          assign("maxEntrySize", fc.integer({ min: 1, max: 10 })),
+          assign("sizeCalculation", fc.constantFrom(undefined, sizeOf)),
+        ]
+      : []),
+  );
+}
+
+function commands(kind: Kind): fc.Arbitrary<[name: string, run: Command]> {
+  const { timed, sized } = kind;
+  const key = kind.mixed ? mixed : strings;
   const setOptions = fc.record({
     ttl: timed ? fc.option(fc.integer({ min: 1, max: 30 }), { nil: undefined }) : fc.constant(undefined),
     noUpdateTTL: flag,
   });
   // A size that follows from the value: lru-cache ignores the size of a set that stores the very value that is there.
-  const sizes = (v: Value) => (sized ? { size: (JSON.stringify(v).length % 7) + 1 } : {});
+  const sizes = (v: Value) => (sized ? { size: sizeOf(v) } : {});
   const getOptions = fc.record({ allowStale: flag, updateAgeOnGet: flag, noDeleteOnStaleGet: flag });
-  const of = <T>(name: string, arguments_: fc.Arbitrary<T>, run: (cache: Door<string, Value>, with_: T) => unknown) =>
-    arguments_.map((a): [string, Command] => [`${name}(${JSON.stringify(a)})`, (cache) => run(cache, a)]);
+  const of = <T>(name: string, arguments_: fc.Arbitrary<T>, run: (cache: Door<Key, Value>, with_: T) => unknown) =>
+    arguments_.map((a): [string, Command] => [`${name}(${show(a)})`, (cache) => run(cache, a)]);
   return fc.oneof(
+    ...(kind.assigned ? [{ weight: 5, arbitrary: assignments(kind) }] : []),
+    of("set without a size", fc.tuple(key, value), (c, [k, v]) => orThrown(() => void c.set(k, v))),
     {
       weight: 6,
       arbitrary: of(
@@ -77,6 +126,15 @@ function commands(timed: boolean, sized: boolean): fc.Arbitrary<[name: string, r
   );
 }
 
+/** Messages differ; that there is one does not. */
+function orThrown(run: () => unknown): unknown {
+  try {
+    return run();
+  } catch {
+    return "thrown";
+  }
+}
+
 /** `start` is by the wall clock, which moves between the two sides. */
 function withoutStart<T extends { start?: number }>(entry: T | undefined): unknown {
   if (entry === undefined) return undefined;
@@ -84,8 +142,35 @@ function withoutStart<T extends { start?: number }>(entry: T | undefined): unkno
   return rest;
 }
 
-function state(cache: Door<string, Value>) {
+const PROPERTIES = [
+  "max",
+  "maxSize",
+  "maxEntrySize",
+  "sizeCalculation",
+  "ttl",
+  "ttlResolution",
+  "ttlAutopurge",
+  "allowStale",
+  "updateAgeOnGet",
+  "updateAgeOnHas",
+  "noDeleteOnStaleGet",
+  "noUpdateTTL",
+  "noDisposeOnSet",
+  "noDeleteOnFetchRejection",
+  "allowStaleOnFetchRejection",
+  "allowStaleOnFetchAbort",
+  "ignoreFetchAbort",
+  "fetchMethod",
+  "memoMethod",
+  "perf",
+] as const;
+
+function state(cache: Door<Key, Value>) {
+  const visited: unknown[] = [];
+  cache.forEach((v, k) => void visited.push([k, v]));
   return {
+    visited,
+    properties: PROPERTIES.map((name) => [name, cache[name]]),
     keys: [...cache.keys()],
     rkeys: [...cache.rkeys()],
     values: [...cache.values()],
@@ -109,30 +194,40 @@ function build(options: AnyOptions): Both & { seen: [unknown[], unknown[]] } {
   return {
     clock,
     seen,
-    door: new Door<string, Value>({ ...common, maxBytes: "4mb", ...listeners(seen[0]) }),
-    reference: new Reference<string, Value>({ ...common, ...listeners(seen[1]) } as never),
+    door: new Door<Key, Value>({ ...common, maxBytes: "4mb", ...listeners(seen[0]) }),
+    reference: new Reference<Key, Value>({ ...common, ...listeners(seen[1]) } as never),
   };
 }
 
 /** lru-cache compares values by identity: an equal object is another value there, and always one here. */
 function isOrderFree(calls: unknown[]): unknown {
-  return calls.map((call) => JSON.stringify(call)).sort();
+  return calls.map(show).sort();
 }
 
-const caches: [name: string, options: AnyOptions, timed: boolean, sized: boolean][] = [
-  ["max", { max: 3 }, false, false],
-  ["maxSize", { maxSize: 10 }, false, true],
-  ["max and maxSize", { max: 3, maxSize: 12, maxEntrySize: 5 }, false, true],
-  ["ttl", { max: 4, ttl: 20 }, true, false],
-  ["ttl with stale values", { max: 4, ttl: 20, allowStale: true, updateAgeOnGet: true }, true, false],
-  ["ttl with entries that stay stale", { max: 4, ttl: 20, noDeleteOnStaleGet: true, noUpdateTTL: true }, true, false],
-  ["ttl and maxSize", { maxSize: 10, ttl: 20 }, true, true],
-  ["ttl per entry", { max: 4 }, true, false],
+const plain: Kind = { timed: false, sized: false };
+const timed: Kind = { timed: true, sized: false };
+const sized: Kind = { timed: false, sized: true };
+const both: Kind = { timed: true, sized: true };
+const caches: [name: string, options: AnyOptions, kind: Kind][] = [
+  ["max", { max: 3 }, plain],
+  ["max, keys of several types", { max: 3 }, { ...plain, mixed: true }],
+  ["maxSize", { maxSize: 10 }, sized],
+  ["max and maxSize", { max: 3, maxSize: 12, maxEntrySize: 5 }, sized],
+  ["maxSize and assignments", { maxSize: 10 }, { ...sized, assigned: true }],
+  ["ttl", { max: 4, ttl: 20 }, timed],
+  ["ttl, keys of several types", { max: 4, ttl: 20 }, { ...timed, mixed: true }],
+  ["ttl with stale values", { max: 4, ttl: 20, allowStale: true, updateAgeOnGet: true }, timed],
+  ["ttl with entries that stay stale", { max: 4, ttl: 20, noDeleteOnStaleGet: true, noUpdateTTL: true }, timed],
+  ["ttl and assignments", { max: 4, ttl: 20 }, { ...timed, assigned: true }],
+  ["ttl and maxSize", { maxSize: 10, ttl: 20 }, both],
+  ["ttl, maxSize and assignments", { maxSize: 10, ttl: 20 }, { ...both, assigned: true }],
+  ["ttl per entry", { max: 4 }, timed],
+  ["ttl assigned later", { max: 4 }, { ...timed, assigned: true }],
 ];
 
-for (const [name, options, timed, sized] of caches) {
+for (const [name, options, kind] of caches) {
   test(`answers like lru-cache: ${name}`, () => {
-    const program = fc.array(commands(timed, sized), { minLength: 1, maxLength: 60 });
+    const program = fc.array(commands(kind), { minLength: 1, maxLength: 60 });
     fc.assert(
       fc.property(program, (steps) => {
         const { door, reference, clock, seen } = build(options);
@@ -142,10 +237,10 @@ for (const [name, options, timed, sized] of caches) {
             const mine = run(door, clock);
             const after = clock.time;
             clock.time = time;
-            const theirs = run(reference as unknown as Door<string, Value>, clock);
+            const theirs = run(reference as unknown as Door<Key, Value>, clock);
             clock.time = after;
             expect(mine, step).toEqual(theirs);
-            expect(state(door), step).toEqual(state(reference as unknown as Door<string, Value>));
+            expect(state(door), step).toEqual(state(reference as unknown as Door<Key, Value>));
             expect(isOrderFree(seen[0]), `callbacks of ${step}`).toEqual(isOrderFree(seen[1]));
           }
         } finally {

@@ -23,6 +23,18 @@ const makers: [name: string, make: (options: Options<string, string, unknown>) =
   ["door", (options) => new Door<string, string>(options)],
 ];
 
+/** The same, with the flags as properties of a cache that was made without them. */
+for (const [name, make] of [...makers]) {
+  makers.push([
+    `${name}, assigned`,
+    (options) => {
+      const flags = Object.entries(options).filter(([, value]) => typeof value === "boolean");
+      const others = Object.entries(options).filter(([, value]) => typeof value !== "boolean");
+      return Object.assign(make(Object.fromEntries(others)), Object.fromEntries(flags));
+    },
+  ]);
+}
+
 function stage(make: (typeof makers)[number][1], options: Partial<Options<string, string, unknown>>): Stage {
   const clock = { time: 1000 };
   const loads: Stage["loads"] = [];

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { parseReplayOptions, type ReplayOptions } from "../../../src/replay/options.js";
+import { replay } from "../../../src/replay/replay.js";
 
 const parse = (options: object) => parseReplayOptions("trace", options as ReplayOptions);
 
@@ -50,6 +51,21 @@ test.each([
     { format: "lirs", maxEntries: 1, payloadBytes: "1gb" },
     'option payloadBytes must be a whole number of bytes from 0 to 268435455; got "1gb"',
   ],
+  [
+    { format: "csv", maxEntries: 1, polciy: "lru" },
+    "replay has no option polciy; it has format, maxEntries, maxBytes, maxCost, server, policy, shards, payloadBytes, " +
+      "seed, signal, onProgress",
+  ],
+  [{ format: "csv", maxEntries: 1, onProgress: 5 }, "option onProgress must be a function; got 5"],
+  [{ format: "csv", maxEntries: 1, signal: 5 }, "signal must be an AbortSignal; got 5"],
+  [undefined, "the options of replay must be an object; got undefined"],
+  [null, "the options of replay must be an object; got null"],
+  [5, "the options of replay must be an object; got 5"],
 ])("%o is refused", (options, message) => {
-  expect(() => parse(options)).toThrow(message);
+  expect(() => parse(options as object)).toThrow(message);
+});
+
+test("replay rejects with what is wrong with its options before it looks for the trace", async () => {
+  await expect(replay("absent.csv", undefined as never)).rejects.toThrow("the options of replay must be an object");
+  await expect(replay(5 as never, { format: "csv", maxEntries: 1 })).rejects.toThrow("the trace must be a path; got 5");
 });
