@@ -105,16 +105,17 @@ fn run_restricted(context: &mut Context<'_>, container: Option<&'static Entry>, 
     };
     let command = &entry.command;
     if context.client.special.contains(Special::NEEDS_AUTH) && !command.flags.contains(&Flag::NoAuth) {
-        return context.error("NOAUTH Authentication required.");
+        return refuse(context, command, "NOAUTH Authentication required.");
     }
     if context.client.listens_only() && !LISTENERS_MAY.contains(&command.name) {
         let container = container.filter(|container| !container.subcommands.is_empty());
         let prefix = container.map_or(String::new(), |container| format!("{}|", container.command.name));
-        return context.error(format_args!(
+        let message = format!(
             "ERR Can't execute '{prefix}{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed \
              in this context",
             command.name
-        ));
+        );
+        return refuse(context, command, &message);
     }
     if context.client.special.contains(Special::PAUSED) {
         if context.server.pause.holds(changes(command)) {
@@ -129,6 +130,14 @@ fn run_restricted(context: &mut Context<'_>, container: Option<&'static Entry>, 
         return transaction::queue(context, entry, args);
     }
     (command.run)(context, args);
+}
+
+/// Answers that a command is not run. An `EXEC` ends its transaction all the same.
+fn refuse(context: &mut Context<'_>, command: &Command, message: &str) {
+    if command.name == "exec" {
+        return transaction::abort(context, message.strip_prefix("ERR ").unwrap_or(message));
+    }
+    context.error(message);
 }
 
 /// Whether a command may change something: data, or what other clients see.

@@ -112,6 +112,13 @@ pub(crate) fn discard(context: &mut Context<'_>) {
     context.ok();
 }
 
+/// Ends a transaction, if there is one, whose `EXEC` is refused for `reason`.
+pub(crate) fn abort(context: &mut Context<'_>, reason: &str) {
+    end(context);
+    unwatch(context);
+    context.error(format_args!("EXECABORT Transaction discarded because of: {reason}"));
+}
+
 /// Takes the queue, if there is one.
 fn end(context: &mut Context<'_>) -> Option<Box<Queue>> {
     context.client.special.take(Special::MULTI);

@@ -44,7 +44,7 @@ fn lua_values_become_replies() {
         ("return print", "-"),
         ("return tostring", "$-1\r\n"),
         ("return redis.sha1hex('')", "$40\r\nda39a3ee5e6b4b0d3255bfef95601890afd80709\r\n"),
-        ("return {math.random(100), math.random(5, 10)}", "*2\r\n:18\r\n:9\r\n"),
+        ("math.randomseed(0) return {math.random(100), math.random(5, 10)}", "*2\r\n:18\r\n:9\r\n"),
         ("local t = {} t[1] = t return #tostring(t) > 0", ":1\r\n"),
     ] {
         let found = eval(&mut client, script);
@@ -80,6 +80,71 @@ fn replies_become_lua_values() {
     ] {
         assert_eq!(eval(&mut client, script), reply, "{script}");
     }
+}
+
+#[test]
+fn scripts_speak_resp3_where_they_ask_for_it() {
+    let running = start();
+    let mut client = running.connect();
+    client.expect(&[("HSET h a 1", ":1\r\n"), ("SADD s m", ":1\r\n")]);
+    for (script, resp2, resp3) in [
+        ("return type(redis.call('GET', 'missing'))", "$3\r\nnil\r\n", "$3\r\nnil\r\n"),
+        ("return redis.call('HGETALL', 'h').map.a", "$1\r\n1\r\n", "$1\r\n1\r\n"),
+        ("return redis.call('SMEMBERS', 's')", "*1\r\n$1\r\nm\r\n", "~1\r\n$1\r\nm\r\n"),
+        ("return {map = {a = false}}", "*2\r\n$1\r\na\r\n:0\r\n", "%1\r\n$1\r\na\r\n#f\r\n"),
+        ("return {double = 0.5}", "$3\r\n0.5\r\n", ",0.5\r\n"),
+        ("return {double = -1/0}", "$4\r\n-inf\r\n", ",-inf\r\n"),
+        ("return {big_number = '12\\n3'}", "$4\r\n12 3\r\n", "(12 3\r\n"),
+        ("return {verbatim_string = {format = 'txt', string = 'x'}}", "$1\r\nx\r\n", "=5\r\ntxt:x\r\n"),
+        ("return {true, false}", "*2\r\n:1\r\n:0\r\n", "*2\r\n#t\r\n#f\r\n"),
+        ("return redis.call('SET', 'k', 1)", "+OK\r\n", "+OK\r\n"),
+    ] {
+        for (hello, reply) in [("2", resp2), ("3", resp3)] {
+            client.ask_bytes(&encode_parts(&[b"HELLO", hello.as_bytes()]));
+            assert_eq!(eval(&mut client, &format!("redis.setresp(3) {script}")), reply, "RESP{hello}: {script}");
+        }
+    }
+    // The next script begins with RESP2 again.
+    assert_eq!(eval(&mut client, "return type(redis.call('GET', 'missing'))"), "$7\r\nboolean\r\n");
+}
+
+#[test]
+fn bits_are_those_of_lua_bit_op() {
+    let running = start();
+    let mut client = running.connect();
+    for (expression, bits) in [
+        ("bit.tobit(0xffffffff)", "-1"),
+        ("bit.tobit(2^40 + 2.5)", "2"),
+        ("bit.bnot(0)", "-1"),
+        ("bit.band(0x12345678, 0xff, '0x70')", "112"),
+        ("bit.bor(1, 2, 4)", "7"),
+        ("bit.bxor(0xa5a5f0f0, 0xaa55ff00)", "267390960"),
+        ("bit.lshift(1, 33)", "2"),
+        ("bit.rshift(-256, 8)", "16777215"),
+        ("bit.arshift(-256, 8)", "-1"),
+        ("bit.rol(0x12345678, 12)", "1164411171"),
+        ("bit.ror(0x12345678, 12)", "1736516421"),
+        ("bit.bswap(0x12345678)", "2018915346"),
+        ("bit.tohex(-1, -4)", "FFFF"),
+        ("bit.tohex(255, 99)", "000000ff"),
+    ] {
+        let reply = eval(&mut client, &format!("return tostring({expression})"));
+        assert_eq!(reply, format!("${}\r\n{bits}\r\n", bits.len()), "{expression}");
+    }
+}
+
+#[test]
+fn a_first_line_may_forbid_writes() {
+    let running = start();
+    let mut client = running.connect();
+    let refused = eval(&mut client, "#!lua flags=no-writes\nreturn redis.call('SET', 'k', 1)");
+    assert!(refused.starts_with("-ERR Write commands are not allowed from read-only scripts. script: "), "{refused}");
+    assert!(refused.ends_with(", on @user_script:2.\r\n"), "{refused}");
+    assert_eq!(eval(&mut client, "#!lua\nreturn redis.call('SET', 'k', 1)"), "+OK\r\n");
+    assert_eq!(eval(&mut client, "#!perl\nreturn 1"), "-ERR Unexpected engine in script shebang: #!perl\r\n");
+    let read_only = encode_parts(&[b"EVAL_RO", b"#!lua\nreturn 1", b"0"]);
+    let reply = client.ask_bytes(&read_only);
+    assert_eq!(reply, b"-ERR Can not execute a script with write flag using *_ro command.\r\n");
 }
 
 #[test]

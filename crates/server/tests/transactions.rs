@@ -25,6 +25,20 @@ fn requests_wait_for_exec_and_run_as_one() {
 }
 
 #[test]
+fn an_exec_that_is_refused_ends_the_transaction() {
+    let running = start();
+    let refused = "-EXECABORT Transaction discarded because of: wrong number of arguments for 'exec' command\r\n";
+    running.connect().converse(&[
+        ("EXEC now", refused),
+        ("MULTI", "+OK\r\n"),
+        ("SET a 1", "+QUEUED\r\n"),
+        ("EXEC now", refused),
+        ("GET a", "$-1\r\n"),
+        ("EXEC", "-ERR EXEC without MULTI\r\n"),
+    ]);
+}
+
+#[test]
 fn an_error_while_running_undoes_nothing() {
     let running = start();
     running.connect().converse(&[

@@ -73,12 +73,39 @@ pub fn bulk_integer(out: &mut Vec<u8>, number: i64) {
 
 /// Text for people: a verbatim string in RESP3, a plain one in RESP2.
 pub fn verbatim(out: &mut Vec<u8>, protocol: Protocol, text: &[u8]) {
+    verbatim_as(out, protocol, b"txt", text);
+}
+
+/// A verbatim string of a format that is named by three bytes: a longer name is cut off, a shorter one filled up with
+/// spaces. A plain string in RESP2.
+pub fn verbatim_as(out: &mut Vec<u8>, protocol: Protocol, format: &[u8], text: &[u8]) {
     match protocol {
         Protocol::Resp2 => bulk(out, text),
         Protocol::Resp3 => {
             header(out, b'=', text.len() as i64 + 4);
-            out.extend_from_slice(b"txt:");
+            out.extend(format.iter().chain(b"   ").take(3));
+            out.push(b':');
             out.extend_from_slice(text);
+            end_line(out);
+        }
+    }
+}
+
+/// A truth value: one or zero in RESP2.
+pub fn boolean(out: &mut Vec<u8>, protocol: Protocol, truth: bool) {
+    match protocol {
+        Protocol::Resp2 => integer(out, i64::from(truth)),
+        Protocol::Resp3 => out.extend_from_slice(if truth { b"#t\r\n" } else { b"#f\r\n" }),
+    }
+}
+
+/// A number with a fraction, written out by the caller: a string in RESP2.
+pub fn double(out: &mut Vec<u8>, protocol: Protocol, digits: &[u8]) {
+    match protocol {
+        Protocol::Resp2 => bulk(out, digits),
+        Protocol::Resp3 => {
+            out.push(b',');
+            out.extend_from_slice(digits);
             end_line(out);
         }
     }
@@ -178,6 +205,12 @@ mod tests {
         assert_eq!(written(|out| set(out, Resp3, 3)), "~3\r\n");
         assert_eq!(written(|out| verbatim(out, Resp2, b"hi")), "$2\r\nhi\r\n");
         assert_eq!(written(|out| verbatim(out, Resp3, b"hi")), "=6\r\ntxt:hi\r\n");
+        assert_eq!(written(|out| verbatim_as(out, Resp3, b"m", b"hi")), "=6\r\nm  :hi\r\n");
+        assert_eq!(written(|out| verbatim_as(out, Resp3, b"mkdn", b"hi")), "=6\r\nmkd:hi\r\n");
+        assert_eq!(written(|out| boolean(out, Resp2, true)), ":1\r\n");
+        assert_eq!(written(|out| boolean(out, Resp3, false)), "#f\r\n");
+        assert_eq!(written(|out| double(out, Resp2, b"1.5")), "$3\r\n1.5\r\n");
+        assert_eq!(written(|out| double(out, Resp3, b"1.5")), ",1.5\r\n");
     }
 
     #[test]

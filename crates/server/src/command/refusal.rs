@@ -6,6 +6,7 @@ use tandem_wire::Args;
 use super::{Command, Context};
 use crate::database::PREFIX_BYTES;
 use crate::output::WRONG_TYPE;
+use crate::transaction;
 
 pub(crate) const SYNTAX: &str = "ERR syntax error";
 pub(crate) const NOT_INTEGER: &str = "ERR value is not an integer or out of range";
@@ -71,6 +72,9 @@ pub(crate) fn unknown_subcommand(context: &mut Context<'_>, command: &Command, a
 #[cold]
 pub(crate) fn wrong_arity(context: &mut Context<'_>, path: &[&Command]) {
     let name = path.iter().map(|command| command.name).collect::<Vec<_>>().join("|");
+    if name == "exec" {
+        return transaction::abort(context, &format!("wrong number of arguments for '{name}' command"));
+    }
     context.error(format_args!("ERR wrong number of arguments for '{name}' command"));
 }
 

@@ -140,7 +140,7 @@ fn eval(context: &mut Context<'_>, args: Args<'_>, read_only: bool) {
     let known = context.server.scripts.lock().get(&digest);
     let source = known.map_or_else(|| Arc::from(&args[1]), |(_, source)| source);
     let (keys, arguments) = split(&args, count);
-    script::run(context, &Call { digest, source, keys, arguments, read_only });
+    script::run(context, &mut Call { digest, source, keys, arguments, read_only });
 }
 
 fn evalsha(context: &mut Context<'_>, args: Args<'_>, read_only: bool) {
@@ -153,7 +153,7 @@ fn evalsha(context: &mut Context<'_>, args: Args<'_>, read_only: bool) {
     };
     let Some(count) = key_count(context, args) else { return };
     let (keys, arguments) = split(&args, count);
-    script::run(context, &Call { digest, source, keys, arguments, read_only });
+    script::run(context, &mut Call { digest, source, keys, arguments, read_only });
 }
 
 /// How many keys there are; without a result the client has been told what is wrong.

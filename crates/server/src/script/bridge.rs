@@ -6,7 +6,7 @@ use mlua::{Lua, MultiValue, Value};
 use tandem_engine::Held;
 use tandem_wire::{Args, Limits, Progress, RequestParser};
 
-use super::convert::{field, to_lua};
+use super::convert::{error_table, field, to_lua};
 use super::interpreter::{RunState, Stop};
 use super::number::general;
 use crate::command::keys_of;
@@ -60,9 +60,10 @@ impl<'b> Bridge<'b> {
         if let Err(message) = encode(&mut self.request, arguments) {
             return field(lua, "err", message.as_bytes());
         }
+        self.client.protocol = state.protocol.get();
         match self.run(state.memory) {
             Ok(reply) => to_lua(lua, &mut &reply[..]),
-            Err(Refusal::Error(message)) => field(lua, "err", message.as_bytes()),
+            Err(Refusal::Error(message)) => error_table(lua, message.as_bytes()),
             Err(Refusal::Stop(stop)) => Err(state.halt(lua, stop)),
         }
     }

@@ -9,6 +9,8 @@ const MAX_DEPTH: usize = 1_000;
 /// An array may have holes as long as it is short, or not much longer than what it holds.
 const SPARSE_SAFE: usize = 10;
 const SPARSE_RATIO: usize = 2;
+/// What is beyond is a name.
+const MAX_INDEX: i64 = i32::MAX as i64;
 
 /// Writes Lua values as JSON.
 pub(super) struct Encoder<'e> {
@@ -120,8 +122,10 @@ impl Encoder<'_> {
         for pair in table.pairs::<Value, Value>() {
             let (key, _) = pair.map_err(|error| error.to_string())?;
             let index = match key {
-                Value::Integer(index) if index >= 1 => index as usize,
-                Value::Number(index) if index >= 1.0 && index.fract() == 0.0 => index as usize,
+                Value::Integer(index) if (1..=MAX_INDEX).contains(&index) => index as usize,
+                Value::Number(index) if (1.0..=MAX_INDEX as f64).contains(&index) && index.fract() == 0.0 => {
+                    index as usize
+                }
                 _ => return Ok(None),
             };
             largest = largest.max(index);
@@ -146,19 +150,61 @@ pub(super) struct Decoder<'d> {
 }
 
 /// What stands at a place, for the words of an error.
-fn token_name(byte: Option<&u8>) -> &'static str {
-    match byte {
-        None => "T_END",
-        Some(b'{') => "T_OBJ_BEGIN",
-        Some(b'}') => "T_OBJ_END",
-        Some(b'[') => "T_ARR_BEGIN",
-        Some(b']') => "T_ARR_END",
-        Some(b'"') => "T_STRING",
-        Some(b'-' | b'0'..=b'9') => "T_NUMBER",
-        Some(b',') => "T_COMMA",
-        Some(b':') => "T_COLON",
-        Some(_) => "invalid token",
+fn token_name(rest: &[u8]) -> &'static str {
+    match rest {
+        [] => "T_END",
+        [b'{', ..] => "T_OBJ_BEGIN",
+        [b'}', ..] => "T_OBJ_END",
+        [b'[', ..] => "T_ARR_BEGIN",
+        [b']', ..] => "T_ARR_END",
+        [b'"', ..] => "T_STRING",
+        [b',', ..] => "T_COMMA",
+        [b':', ..] => "T_COLON",
+        _ if rest.starts_with(b"true") || rest.starts_with(b"false") => "T_BOOLEAN",
+        _ if rest.starts_with(b"null") => "T_NULL",
+        [b'-' | b'+' | b'0'..=b'9', ..] if number_at(rest).is_none() => "invalid number",
+        [b'-' | b'+' | b'0'..=b'9', ..] => "T_NUMBER",
+        _ if named_number(rest).is_some() => "T_NUMBER",
+        _ => "invalid token",
     }
+}
+
+/// The number in front, as C's `strtod` reads it, and its length in bytes.
+fn number_at(text: &[u8]) -> Option<(usize, f64)> {
+    let digits = text.strip_prefix(b"-").or_else(|| text.strip_prefix(b"+")).unwrap_or(text);
+    let as_text = |from: usize, to: usize| std::str::from_utf8(&digits[from..to]).ok();
+    let (length, number) = if let Some(named) = named_number(digits) {
+        named
+    } else if let [b'0', b'x' | b'X', ..] = digits {
+        let length = 2 + digits[2..].iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+        (length, u64::from_str_radix(as_text(2, length)?, 16).ok()? as f64)
+    } else {
+        let length = decimal_length(digits);
+        (length, as_text(0, length)?.parse().ok()?)
+    };
+    Some((text.len() - digits.len() + length, if text[0] == b'-' { -number } else { number }))
+}
+
+/// How long the decimal number in front is.
+fn decimal_length(digits: &[u8]) -> usize {
+    let run = |from: usize| digits[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let mut length = run(0);
+    if digits.get(length) == Some(&b'.') {
+        length += 1 + run(length + 1);
+    }
+    if let Some(b'e' | b'E') = digits.get(length) {
+        let sign = usize::from(matches!(digits.get(length + 1), Some(b'+' | b'-')));
+        let exponent = run(length + 1 + sign);
+        length += if exponent > 0 { 1 + sign + exponent } else { 0 };
+    }
+    length
+}
+
+/// The number that is named in front, and how long its name is.
+fn named_number(text: &[u8]) -> Option<(usize, f64)> {
+    let named = [("infinity", f64::INFINITY), ("inf", f64::INFINITY), ("nan", f64::NAN)];
+    let stands = |name: &str| text.get(..name.len()).is_some_and(|front| front.eq_ignore_ascii_case(name.as_bytes()));
+    named.into_iter().find(|(name, _)| stands(name)).map(|(name, number)| (name.len(), number))
 }
 
 impl<'d> Decoder<'d> {
@@ -171,26 +217,20 @@ impl<'d> Decoder<'d> {
     /// # Errors
     /// What is wrong with it, in Redis' words, or Lua's: too much memory.
     pub fn run(mut self) -> Result<Value, String> {
+        if let [0, _, ..] | [_, 0, ..] = self.text {
+            return Err("JSON parser does not support UTF-16 or UTF-32".into());
+        }
         let value = self.value(0)?;
         self.skip_spaces();
         if self.at < self.text.len() { self.expected("the end") } else { Ok(value) }
     }
 
     fn expected<T>(&self, wanted: &str) -> Result<T, String> {
-        Err(self.wrong(wanted, self.literal_name().unwrap_or(token_name(self.text.get(self.at))), self.at))
+        Err(self.wrong(wanted, token_name(&self.text[self.at..]), self.at))
     }
 
     fn wrong(&self, wanted: &str, found: &str, at: usize) -> String {
         format!("Expected {wanted} but found {found} at character {}", at + 1)
-    }
-
-    fn literal_name(&self) -> Option<&'static str> {
-        let rest = &self.text[self.at..];
-        match rest {
-            _ if rest.starts_with(b"true") || rest.starts_with(b"false") => Some("T_BOOLEAN"),
-            _ if rest.starts_with(b"null") => Some("T_NULL"),
-            _ => None,
-        }
     }
 
     fn skip_spaces(&mut self) {
@@ -211,7 +251,8 @@ impl<'d> Decoder<'d> {
                 let text = self.string("value")?;
                 self.lua.create_string(text).map(Value::String).map_err(|error| error.to_string())
             }
-            Some(b'-' | b'0'..=b'9') => self.number(),
+            Some(b'-' | b'+' | b'0'..=b'9') => self.number(),
+            Some(b'n' | b'N' | b'i' | b'I') if named_number(&self.text[self.at..]).is_some() => self.number(),
             _ => {
                 for (literal, value) in
                     [("true", Value::Boolean(true)), ("false", Value::Boolean(false)), ("null", Value::NULL)]
@@ -228,7 +269,7 @@ impl<'d> Decoder<'d> {
 
     fn descend(&mut self, depth: usize) -> Result<Table, String> {
         if depth > MAX_DEPTH {
-            return Err(format!("Found too many nested data structures ({depth})"));
+            return Err(format!("Found too many nested data structures ({depth}) at character {}", self.at + 1));
         }
         self.at += 1;
         self.skip_spaces();
@@ -286,14 +327,15 @@ impl<'d> Decoder<'d> {
         Ok(Value::Table(table))
     }
 
+    /// A number as C's `strtod` reads it, which takes more than JSON has.
     fn number(&mut self) -> Result<Value, String> {
-        let start = self.at;
-        while matches!(self.text.get(self.at), Some(b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E')) {
-            self.at += 1;
+        match number_at(&self.text[self.at..]) {
+            Some((length, number)) => {
+                self.at += length;
+                Ok(Value::Number(number))
+            }
+            None => Err(self.wrong("value", "invalid number", self.at)),
         }
-        let text = std::str::from_utf8(&self.text[start..self.at]).unwrap_or_default();
-        let number: Option<f64> = text.parse().ok();
-        number.map(Value::Number).ok_or_else(|| self.wrong("value", "invalid number", start))
     }
 
     fn string(&mut self, wanted: &str) -> Result<Vec<u8>, String> {

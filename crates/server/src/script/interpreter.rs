@@ -10,10 +10,12 @@ use std::time::Instant;
 
 use mlua::chunk::ChunkMode;
 use mlua::{Function, HookTriggers, Lua, LuaOptions, MultiValue, StdLib, Table, Value, VmState};
+use tandem_wire::Protocol;
 
 use super::cache::Digest;
 use super::native::{self, Raised};
 use super::number::Random;
+use super::shebang::Shebang;
 
 /// Instructions between two looks at the clock. One instruction may work on megabytes.
 const INSTRUCTIONS_A_LOOK: u32 = 100;
@@ -51,6 +53,8 @@ pub(super) struct RunState {
     halted: Cell<bool>,
     problem: RefCell<Option<Problem>>,
     pub random: RefCell<Random>,
+    /// What the replies of commands, and that of the script, are in.
+    pub protocol: Cell<Protocol>,
     /// Bytes that native functions may write at once.
     pub memory: usize,
 }
@@ -81,7 +85,7 @@ impl RunState {
                 Ok(Value::String(text)) => text.as_bytes().to_vec(),
                 _ => b"ERR the script raised a table without a text under 'err'".to_vec(),
             },
-            Value::String(text) => [b"ERR ", &*text.as_bytes()].concat(),
+            Value::String(text) => [b"ERR ", &*native::misplaced(lua, &text.as_bytes())].concat(),
             Value::Error(error) => match Raised::text(error) {
                 Some(text) => text.to_vec(),
                 None => format!("ERR {error}").into_bytes(),
@@ -128,7 +132,8 @@ impl Interpreter {
             stop: Cell::new(None),
             halted: Cell::new(false),
             problem: RefCell::new(None),
-            random: RefCell::new(Random::new(0)),
+            random: RefCell::new(Random::default()),
+            protocol: Cell::default(),
             memory,
         });
         let natives = native::functions(&lua, &state)?;
@@ -153,7 +158,9 @@ impl Interpreter {
         if let Some(function) = self.compiled.get(digest) {
             return Ok(function.clone());
         }
-        let function = load(&self.lua, source, SCRIPT_NAME)?;
+        // The line break stays, so that lines keep their numbers.
+        let shebang = Shebang::of(source)?.length;
+        let function = load(&self.lua, &source[shebang..], SCRIPT_NAME)?;
         if self.compiled.len() >= MAX_COMPILED || self.lua.used_memory() > self.state.memory / 4 {
             self.compiled.clear();
         }
@@ -176,7 +183,7 @@ impl Interpreter {
         state.deadline.set(deadline);
         state.stop.set(None);
         *state.problem.borrow_mut() = None;
-        *state.random.borrow_mut() = Random::new(0);
+        state.protocol.set(Protocol::Resp2);
         if state.halted.replace(false) {
             set_hook(&self.lua, state, INSTRUCTIONS_A_LOOK).map_err(|_| Stop::Memory)?;
         }

@@ -10,6 +10,7 @@
 //! the whole cache. A script that fails by itself keeps its effects, as in Redis; one that exceeds its time or memory,
 //! and a panic, undo them.
 
+mod bits;
 mod bridge;
 mod cache;
 mod cjson;
@@ -18,6 +19,8 @@ mod interpreter;
 mod native;
 mod number;
 mod pattern;
+mod redis;
+mod shebang;
 #[cfg(test)]
 mod tests;
 
@@ -35,6 +38,7 @@ use crate::database::Restore;
 use bridge::Bridge;
 use convert::Writer;
 use interpreter::{Ended, Interpreter, Stop};
+use shebang::Shebang;
 
 thread_local! {
     /// The interpreter of this loop; taken out while it runs, so that one which panics is not used again.
@@ -72,6 +76,7 @@ impl From<Error> for Failure {
 /// # Errors
 /// What is wrong with it, in Redis' words.
 pub(crate) fn check(context: &Context<'_>, digest: &Digest, source: &[u8]) -> Result<(), String> {
+    Shebang::of(source)?;
     let mut interpreter = take_interpreter(context)?;
     let compiled = interpreter.compile(digest, source).map(drop).map_err(|message| not_compiled(&message));
     INTERPRETER.set(Some(interpreter));
@@ -79,7 +84,15 @@ pub(crate) fn check(context: &Context<'_>, digest: &Digest, source: &[u8]) -> Re
 }
 
 /// Runs a script and writes its reply.
-pub(crate) fn run(context: &mut Context<'_>, call: &Call<'_>) {
+pub(crate) fn run(context: &mut Context<'_>, call: &mut Call<'_>) {
+    let shebang = match Shebang::of(&call.source) {
+        Ok(shebang) => shebang,
+        Err(message) => return context.error(message),
+    };
+    if call.read_only && shebang.length > 0 && !shebang.no_writes {
+        return context.error("ERR Can not execute a script with write flag using *_ro command.");
+    }
+    call.read_only |= shebang.no_writes;
     let mut interpreter = match take_interpreter(context) {
         Ok(interpreter) => interpreter,
         Err(message) => return context.error(message),
@@ -177,7 +190,8 @@ fn attempt(
             Ended::Returned(value) => {
                 let max_bytes = out.len().saturating_add(limit);
                 let late = || interpreter.state.is_late();
-                let written = Writer { out, protocol, max_bytes, late: &late }.write(&value, 0);
+                let script_protocol = interpreter.state.protocol.get();
+                let written = Writer { out, protocol, script_protocol, max_bytes, late: &late }.write(&value, 0);
                 written.map_err(|_| stopped(if late() { Stop::Budget } else { Stop::Memory }))?;
             }
             Ended::Failed(problem) => {

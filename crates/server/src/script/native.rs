@@ -8,13 +8,16 @@ use std::time::Instant;
 
 use mlua::{IntoLuaMulti, Lua, LuaString, MultiValue, Table, Value};
 
-use super::cache::digest;
 use super::cjson::{Decoder, Encoder};
 use super::convert::field;
 use super::interpreter::{RunState, Stop, load, script_line};
 use super::number::{Random, general};
 use super::pattern::{Captured, Fault, Match, find_plain, is_plain, search};
+use super::{bits, redis};
 use crate::command::REDIS_VERSION;
+
+/// What scripts are called in errors.
+const SCRIPT_CHUNK: &str = "user_script";
 
 /// An error that a script can catch: a text that begins with its code.
 #[derive(Debug)]
@@ -40,21 +43,51 @@ impl std::fmt::Display for Raised {
 
 impl std::error::Error for Raised {}
 
+/// An error with a place in the prelude as the library has it, which is C elsewhere and has no lines: where an argument
+/// is wrong, the place is that of the call.
+pub(super) fn misplaced(lua: &Lua, text: &[u8]) -> Vec<u8> {
+    let place = text.strip_prefix(b"sandbox:").and_then(|rest| {
+        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        rest[digits..].strip_prefix(b": ")
+    });
+    match (place, script_line(lua)) {
+        (None, _) => text.to_vec(),
+        (Some(message), Some(line)) if message.starts_with(b"bad argument") || message.starts_with(b"wrong number") => {
+            [format!("{SCRIPT_CHUNK}:{line}: ").as_bytes(), message].concat()
+        }
+        (Some(message), _) => message.to_vec(),
+    }
+}
+
 /// An error with the line of the script in front, as the functions of Lua's own library have it.
 fn raised_here(lua: &Lua, message: &str) -> mlua::Error {
-    let place = script_line(lua).map_or_else(String::new, |line| format!("user_script:{line}: "));
+    let place = script_line(lua).map_or_else(String::new, |line| format!("{SCRIPT_CHUNK}:{line}: "));
     Raised::error(format!("ERR {place}{message}").as_bytes())
 }
 
 /// A native function: its results, or a message.
-type Native = fn(&Call<'_>) -> Result<MultiValue, Failure>;
+pub(super) type Native = fn(&Call<'_>) -> Result<MultiValue, Failure>;
 
-enum Failure {
-    /// The script gets this as an error.
+pub(super) enum Failure {
+    /// The script gets this as an error, behind the line it is at.
     Message(String),
+    /// The script gets this as an error, as if a command had answered it.
+    Reply(&'static str),
     /// The run ends.
     Stopped(Stop),
     Lua(mlua::Error),
+}
+
+impl Failure {
+    /// What the interpreter gets.
+    fn raise(self, call: &Call<'_>) -> mlua::Error {
+        match self {
+            Self::Message(message) => raised_here(call.lua, &message),
+            Self::Reply(text) => Raised::error(text.as_bytes()),
+            Self::Stopped(stop) => call.state.halt(call.lua, stop),
+            Self::Lua(error) => error,
+        }
+    }
 }
 
 impl From<mlua::Error> for Failure {
@@ -73,29 +106,33 @@ impl From<Fault> for Failure {
 }
 
 /// One call of a native function.
-struct Call<'c> {
-    lua: &'c Lua,
-    state: &'c Rc<RunState>,
+pub(super) struct Call<'c> {
+    pub lua: &'c Lua,
+    pub state: &'c Rc<RunState>,
     name: &'static str,
-    arguments: MultiValue,
+    pub arguments: MultiValue,
 }
 
 impl Call<'_> {
-    fn value(&self, number: usize) -> Value {
+    pub fn value(&self, number: usize) -> Value {
         self.arguments.get(number - 1).cloned().unwrap_or(Value::Nil)
     }
 
-    fn wrong<T>(&self, number: usize, what: &str) -> Result<T, Failure> {
+    pub fn wrong<T>(&self, number: usize, what: &str) -> Result<T, Failure> {
         Err(Failure::Message(format!("bad argument #{number} to '{}' ({what})", self.name)))
     }
 
-    fn mismatch<T>(&self, number: usize, wanted: &str) -> Result<T, Failure> {
-        let got = self.arguments.get(number - 1).map_or("no value", Value::type_name);
+    pub fn mismatch<T>(&self, number: usize, wanted: &str) -> Result<T, Failure> {
+        let got = match self.arguments.get(number - 1) {
+            None => "no value",
+            Some(Value::LightUserData(_)) => "userdata",
+            Some(value) => value.type_name(),
+        };
         self.wrong(number, &format!("{wanted} expected, got {got}"))
     }
 
     /// A text, or a number as text.
-    fn text(&self, number: usize) -> Result<LuaString, Failure> {
+    pub fn text(&self, number: usize) -> Result<LuaString, Failure> {
         match self.value(number) {
             Value::String(text) => Ok(text),
             Value::Integer(integer) => Ok(self.lua.create_string(general(integer as f64, 14))?),
@@ -105,7 +142,7 @@ impl Call<'_> {
     }
 
     /// A number, or a text that is one; `otherwise` where there is none.
-    fn number(&self, number: usize, otherwise: Option<f64>) -> Result<f64, Failure> {
+    pub fn number(&self, number: usize, otherwise: Option<f64>) -> Result<f64, Failure> {
         match (self.lua.coerce_number(self.value(number))?, otherwise) {
             (Some(float), _) => Ok(float),
             (None, Some(otherwise)) if self.value(number).is_nil() => Ok(otherwise),
@@ -113,7 +150,7 @@ impl Call<'_> {
         }
     }
 
-    fn results(&self, results: impl IntoLuaMulti) -> Result<MultiValue, Failure> {
+    pub fn results(&self, results: impl IntoLuaMulti) -> Result<MultiValue, Failure> {
         Ok(results.into_lua_multi(self.lua)?)
     }
 }
@@ -121,7 +158,7 @@ impl Call<'_> {
 /// The table of all of them.
 pub(super) fn functions(lua: &Lua, state: &Rc<RunState>) -> mlua::Result<Table> {
     let table = lua.create_table()?;
-    let natives: [(&'static str, Native); 10] = [
+    let natives: [(&'static str, Native); 8] = [
         ("find", find),
         ("match", matching),
         ("step", step),
@@ -130,29 +167,26 @@ pub(super) fn functions(lua: &Lua, state: &Rc<RunState>) -> mlua::Result<Table> 
         ("randomseed", randomseed),
         ("encode", encode),
         ("decode", decode),
-        ("sha1hex", sha1hex),
-        ("error_reply", error_reply),
     ];
-    for (name, native) in natives {
+    for &(name, native) in natives.iter().chain(bits::FUNCTIONS).chain(redis::FUNCTIONS) {
         let state = Rc::clone(state);
         let function = lua.create_function(move |lua, arguments: MultiValue| {
-            match native(&Call { lua, state: &state, name, arguments }) {
-                Ok(results) => Ok(results),
-                Err(Failure::Message(message)) => Err(raised_here(lua, &message)),
-                Err(Failure::Stopped(stop)) => Err(state.halt(lua, stop)),
-                Err(Failure::Lua(error)) => Err(error),
-            }
+            let call = Call { lua, state: &state, name, arguments };
+            native(&call).map_err(|failure| failure.raise(&call))
         })?;
         table.raw_set(name, function)?;
     }
     let loading = Rc::clone(state);
     table.raw_set(
         "loadstring",
-        lua.create_function(move |lua, (source, name): (LuaString, Option<String>)| {
+        lua.create_function(move |lua, arguments: MultiValue| {
             if loading.is_late() {
                 return Err(loading.halt(lua, Stop::Budget));
             }
-            let name = name.unwrap_or_else(|| "=loadstring".into());
+            let call = Call { lua, state: &loading, name: "loadstring", arguments };
+            let source = call.text(1).map_err(|failure| failure.raise(&call))?;
+            // Without a name it is called by its source, as in Lua.
+            let name = call.text(2).unwrap_or_else(|_| source.clone()).to_string_lossy();
             match load(lua, &source.as_bytes(), &name) {
                 Ok(function) => function.into_lua_multi(lua),
                 Err(message) => (Value::Nil, message).into_lua_multi(lua),
@@ -160,14 +194,19 @@ pub(super) fn functions(lua: &Lua, state: &Rc<RunState>) -> mlua::Result<Table> 
         })?,
     )?;
     table.raw_set(
-        "as_text",
+        "as_value",
         lua.create_function(|lua, mut values: MultiValue| {
             if let Some(Value::Error(error)) = values.front()
                 && let Some(text) = Raised::text(error)
             {
-                // Without the code that only a reply has, where the message is one of the library.
-                let text = text.strip_prefix(b"ERR user_script").map_or(text, |_| &text[4..]);
-                values[0] = Value::String(lua.create_string(text)?);
+                values[0] = match text.strip_prefix(b"ERR user_script") {
+                    // Without the code that only a reply has, where the message is one of the library.
+                    Some(_) => Value::String(lua.create_string(&text[4..])?),
+                    None => field(lua, "err", text)?,
+                };
+            } else if let Some(Value::String(text)) = values.front() {
+                let text = lua.create_string(misplaced(lua, &text.as_bytes()))?;
+                values[0] = Value::String(text);
             }
             Ok(values)
         })?,
@@ -325,24 +364,4 @@ fn decode(call: &Call<'_>) -> Result<MultiValue, Failure> {
         Err(_) if late() => Err(Failure::Stopped(Stop::Budget)),
         Err(message) => Err(Failure::Message(message)),
     }
-}
-
-fn sha1hex(call: &Call<'_>) -> Result<MultiValue, Failure> {
-    if call.arguments.len() != 1 {
-        return Err(Failure::Lua(Raised::error(b"ERR wrong number of arguments")));
-    }
-    let hexadecimal = call.lua.create_string(digest(&call.text(1)?.as_bytes()))?;
-    Ok(hexadecimal.into_lua_multi(call.lua)?)
-}
-
-/// A table with the error under `err`, which gets a code where it has none.
-fn error_reply(call: &Call<'_>) -> Result<MultiValue, Failure> {
-    let text = call.text(1)?;
-    let mut text = &*text.as_bytes();
-    text = text.strip_prefix(b"-").unwrap_or(text);
-    while let [rest @ .., b'\r' | b'\n'] = text {
-        text = rest;
-    }
-    let error = if text.contains(&b' ') { text.to_vec() } else { [b"ERR ", text].concat() };
-    Ok(field(call.lua, "err", &error)?.into_lua_multi(call.lua)?)
 }

@@ -27,8 +27,14 @@ pub(super) fn truncated(number: f64) -> i64 {
     if (-LIMIT..LIMIT).contains(&number) { number as i64 } else { i64::MIN }
 }
 
-/// The pseudo-random numbers of Redis' scripts, those of `lrand48`: the same in every run.
+/// The pseudo-random numbers of Redis' scripts, those of `lrand48`: a new interpreter begins with the same ones.
 pub(super) struct Random(u64);
+
+impl Default for Random {
+    fn default() -> Self {
+        Self::new(0x1234_ABCD)
+    }
+}
 
 impl Random {
     pub fn new(seed: u32) -> Self {

@@ -47,11 +47,14 @@ local function replaced(replacement, kind, first, last, subject, ...)
   end
   if not value then return subject:sub(first, last) end
   local got = type(value)
-  if got ~= "string" and got ~= "number" then error("invalid replacement value (a " .. got .. ")", 0) end
+  -- In front of the message is the line where `gsub` was called: from here through `take` and `gsub`.
+  if got ~= "string" and got ~= "number" then error("invalid replacement value (a " .. got .. ")", 4) end
   return value
 end
 
 local function gsub(subject, pattern, replacement, limit)
+  if limit ~= nil and not tonumber(limit) then wrong(4, "gsub", "number", limit) end
+  limit = limit and tonumber(limit)
   subject = type(subject) == "number" and tostring(subject) or subject
   if type(subject) ~= "string" then wrong(1, "gsub", "string", subject) end
   local kind = type(replacement)
@@ -87,9 +90,9 @@ local strings = {
   reverse = string.reverse, sub = string.sub, upper = string.upper,
   find = native.find, match = native.match, gmatch = gmatch, gsub = gsub,
   -- The library's counts to n even where there is nothing to repeat.
-  rep = function(text, n)
-    if text == "" then return "" end
-    return rep(text, n)
+  rep = function(...)
+    if ... == "" then return "" end
+    return rep(...)
   end,
 }
 getmetatable("").__index = strings
@@ -99,9 +102,9 @@ getmetatable("").__metatable = false
 
 local tables = {
   concat = concat, getn = table.getn, maxn = table.maxn,
-  insert = function(t, ...)
-    if select("#", ...) ~= 2 then return insert(t, ...) end
-    local at, value = ...
+  insert = function(...)
+    if select("#", ...) ~= 3 then return insert(...) end
+    local t, at, value = ...
     if type(t) ~= "table" then wrong(1, "insert", "table", t) end
     at = tonumber(at) or wrong(2, "insert", "number", at)
     at = at - at % 1
@@ -125,6 +128,7 @@ local tables = {
   sort = function(t, before)
     if type(t) ~= "table" then wrong(1, "sort", "table", t) end
     before = before or function(a, b) return a < b end
+    if type(before) ~= "function" then wrong(2, "sort", "function", before) end
     local function sift(root, last)
       local value = t[root]
       while root * 2 <= last do
@@ -156,7 +160,7 @@ numbers.random, numbers.randomseed = native.random, native.randomseed
 
 local function text_of(ok, ...)
   if ok then return true, ... end
-  local problem = native.as_text(...)
+  local problem = native.as_value(...)
   if type(problem) == "table" then
     local text = rawget(problem, "err")
     if type(text) == "string" then return false, text end
@@ -167,7 +171,7 @@ end
 -- The library calls the handler of `xpcall` while the hook that limits time is off.
 local function handled(handler, ok, ...)
   if ok then return true, ... end
-  return false, handler((native.as_text(...)))
+  return false, handler((native.as_value(...)))
 end
 
 local base = {
@@ -206,14 +210,20 @@ local redis_meta = {
       end
       return { ok = text }
     end,
+    setresp = native.setresp, acl_check_cmd = native.acl_check_cmd,
     -- What concerns replication, logs and the debugger has no effect here.
-    log = function() end, debug = function() end, set_repl = function() end,
+    log = native.log, set_repl = native.set_repl, debug = function() end,
     breakpoint = function() return false end, replicate_commands = function() return true end,
   },
 }
 
 local string_meta, table_meta, math_meta = behind(strings), behind(tables), behind(numbers)
 local os_meta = behind({ clock = native.clock })
+local bit_meta = behind({
+  tobit = native.tobit, bnot = native.bnot, band = native.band, bor = native.bor, bxor = native.bxor,
+  lshift = native.lshift, rshift = native.rshift, arshift = native.arshift, rol = native.rol, ror = native.ror,
+  bswap = native.bswap, tohex = native.tohex,
+})
 local cjson_meta = behind({ encode = native.encode, decode = native.decode, null = native.null })
 
 -- The globals of one run. `call` and `try` run a command; an error is raised, or a table with its text under `err`.
@@ -223,6 +233,7 @@ return function(keys, arguments, call, try)
     KEYS = keys, ARGV = arguments, redis = redis, server = redis,
     string = setmetatable({}, string_meta), table = setmetatable({}, table_meta), math = setmetatable({}, math_meta),
     os = setmetatable({}, os_meta), cjson = setmetatable({}, cjson_meta),
+    bit = setmetatable({}, bit_meta),
   }, base_meta)
   local globals = setmetatable({}, behind(visible))
   visible._G = globals
