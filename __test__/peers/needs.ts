@@ -2,7 +2,14 @@ import { spawnSync } from "node:child_process";
 import { describe } from "vitest";
 
 /** What a test may need besides the project itself: a program in PATH, or the folder of real traces. */
-export type Peer = "redis-server" | "redis-cli" | "redis-benchmark" | "memcached" | "promtool" | "TANDEM_TRACES";
+export type Peer =
+  | "redis-server"
+  | "redis-cli"
+  | "redis-benchmark"
+  | "memcached"
+  | "promtool"
+  | "prometheus-redis-exporter"
+  | "TANDEM_TRACES";
 
 /**
  * A `describe` whose tests run only where `peer` is there. The title names the peer: scripts/test-peers.js counts by it

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
 
 const main = join(import.meta.dirname, "../../../dist/cli/main.js");
 
@@ -18,7 +19,7 @@ export interface Running {
 export async function startTandem(...flags: string[]): Promise<Running> {
   const command = [main, "worker", "--port", "0", "--max-memory", "128mb", ...flags];
   const child = spawn(process.execPath, command, { stdio: ["ignore", "pipe", "inherit"] });
-  const line = await lineWith(child, "ready on");
+  const line = await lineWith(child.stdout, "ready on");
   return running(child, Number(/:(\d+) /.exec(line)?.[1]));
 }
 
@@ -28,7 +29,7 @@ export async function startRedis(): Promise<Running> {
   const child = spawn("redis-server", ["--port", `${port}`, "--save", "", "--appendonly", "no"], {
     stdio: ["ignore", "pipe", "inherit"],
   });
-  await lineWith(child, "Ready to accept connections");
+  await lineWith(child.stdout, "Ready to accept connections");
   return running(child, port);
 }
 
@@ -44,19 +45,21 @@ function running(child: ChildProcess, port: number): Running {
   };
 }
 
-async function lineWith(child: ChildProcess, text: string): Promise<string> {
-  if (child.stdout === null) throw new Error("the output of the process is not piped");
-  const lines = createInterface(child.stdout);
+/** The first line of what a process writes that holds `text`. */
+export async function lineWith(output: Readable | null, text: string): Promise<string> {
+  if (output === null) throw new Error("the output of the process is not piped");
+  const lines = createInterface(output);
   for await (const line of lines) {
     if (!line.includes(text)) continue;
     // Nobody reads on, but the process must not block on a full pipe.
-    child.stdout.resume();
+    output.resume();
     return line;
   }
   throw new Error(`the process ended without saying ${JSON.stringify(text)}`);
 }
 
-async function freePort(): Promise<number> {
+/** A port that nobody listens on. */
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;

@@ -1,11 +1,6 @@
-/** Publish and subscribe: the same conversations with redis-server and with us, and with unmodified clients. */
-import { once } from "node:events";
+/** Publish and subscribe: the same conversations with redis-server and with us. */
 import fc from "fast-check";
-import { Redis as Redis5 } from "ioredis";
-import { Redis as Redis6 } from "ioredis6";
-import { createClient as createClient5 } from "redis";
-import { createClient as createClient6 } from "redis6";
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { describeWithPeer } from "../needs.js";
 import { type Running, startRedis, startTandem } from "./processes.js";
 import { encode, RawClient } from "./resp.js";
@@ -89,59 +84,5 @@ describeWithPeer("redis-server", "random conversations", () => {
       }),
       { numRuns: Number(process.env.TANDEM_RUNS ?? 100), endOnFailure: false },
     );
-  });
-});
-
-describe.each([
-  ["ioredis 5", Redis5],
-  ["ioredis 6", Redis6 as unknown as typeof Redis5],
-] as const)("%s", (_, Redis) => {
-  test("listens, and takes binary messages", async () => {
-    const [subscriber, publisher] = [new Redis({ port: tandem.port }), new Redis({ port: tandem.port })];
-    onTestFinished(() => [subscriber, publisher].forEach((client) => void client.disconnect()));
-    expect(await subscriber.subscribe("news", "more")).toBe(2);
-    expect(await subscriber.psubscribe("ne*")).toBe(3);
-    const message = once(subscriber, "messageBuffer");
-    const patterned = once(subscriber, "pmessageBuffer");
-    const bytes = Buffer.from([0, 255, 13, 10]);
-    expect(await publisher.publish("news", bytes)).toBe(2);
-    expect(await message).toEqual([Buffer.from("news"), bytes]);
-    expect(await patterned).toEqual(["ne*", Buffer.from("news"), bytes]);
-    expect(await publisher.pubsub("NUMSUB", "news")).toEqual(["news", 1]);
-    expect(await subscriber.unsubscribe("news", "more")).toBe(1);
-    expect(await subscriber.punsubscribe("ne*")).toBe(0);
-    expect(await subscriber.get("nothing")).toBeNull();
-  });
-});
-
-describe.each([
-  ["node-redis 5, RESP2", () => createClient5({ url: `redis://127.0.0.1:${tandem.port}` })],
-  ["node-redis 5, RESP3", () => createClient5({ url: `redis://127.0.0.1:${tandem.port}`, RESP: 3 })],
-  ["node-redis 6", () => createClient6({ url: `redis://127.0.0.1:${tandem.port}` })],
-] as const)("%s", (_, create) => {
-  test("listens", async () => {
-    const [subscriber, publisher] = [create(), create()].map((client) => client as ReturnType<typeof createClient5>);
-    if (subscriber === undefined || publisher === undefined) throw new Error("no clients");
-    onTestFinished(() => [subscriber, publisher].forEach((client) => void client.destroy()));
-    await Promise.all([subscriber.connect(), publisher.connect()]);
-    const got: string[] = [];
-    let done = () => {};
-    const all = new Promise<void>((resolve) => {
-      done = resolve;
-    });
-    const note = (message: string, channel: string) => {
-      got.push(`${channel}: ${message}`);
-      if (got.length === 3) done();
-    };
-    await subscriber.subscribe("news", note);
-    await subscriber.pSubscribe("n*", note);
-    expect(await publisher.publish("news", "one")).toBe(2);
-    expect(await publisher.publish("nuts", "two")).toBe(1);
-    await all;
-    expect(got.sort()).toEqual(["news: one", "news: one", "nuts: two"]);
-    expect(await publisher.pubSubNumPat()).toBe(1);
-    await subscriber.unsubscribe("news");
-    await subscriber.pUnsubscribe("n*");
-    expect(await publisher.publish("news", "three")).toBe(0);
   });
 });
