@@ -12,6 +12,8 @@ use crate::memory::NONE;
 
 /// Cleared indexes a shard keeps for the background work to take apart.
 const MAX_OLD_INDEXES: usize = 2;
+/// Segments that a clear gives back of those which earlier ones laid aside: more than few entries fill anew.
+const GRAVES_A_CLEAR: usize = 8;
 
 impl Shard {
     /// Forgets every entry in constant time; [`Shard::bury_some`] gives the memory back.
@@ -22,6 +24,10 @@ impl Shard {
         // Whoever clears faster than the background work buries does some of that work; else pages would run out.
         while self.old_indexes.len() >= MAX_OLD_INDEXES {
             self.bury_some(effects);
+        }
+        // Else they would fill the cache, and entries would be evicted for them.
+        for _ in 0..GRAVES_A_CLEAR {
+            self.log.bury_one(effects);
         }
         self.mark_watched_entries();
         self.renew_index()?;
