@@ -61,7 +61,6 @@ fn an_error_while_queueing_discards_all() {
         ("GET", "-ERR wrong number of arguments for 'get' command\r\n"),
         ("CLIENT NOSUCH", "-ERR unknown subcommand 'NOSUCH'. Try CLIENT HELP.\r\n"),
         ("TANDEM.GATE a", "-ERR Command not allowed inside a transaction\r\n"),
-        ("EXEC now", "-ERR wrong number of arguments for 'exec' command\r\n"),
     ] {
         client.converse(&[
             ("MULTI", "+OK\r\n"),

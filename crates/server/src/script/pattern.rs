@@ -73,9 +73,15 @@ impl<'s> Match<'s> {
     }
 }
 
+/// A pattern as the library of Lua 5.1 reads it: as a text of C, which ends at its first zero byte.
+fn readable(pattern: &[u8]) -> &[u8] {
+    let end = pattern.iter().position(|&byte| byte == 0);
+    &pattern[..end.unwrap_or(pattern.len())]
+}
+
 /// Whether a pattern means itself.
 pub(super) fn is_plain(pattern: &[u8]) -> bool {
-    !pattern.iter().any(|byte| b"^$*+?.([%-".contains(byte))
+    !readable(pattern).iter().any(|byte| b"^$*+?.([%-".contains(byte))
 }
 
 /// Finds `text` in `subject` from `from` on. `late` is asked now and then whether to give up.
@@ -107,6 +113,7 @@ pub(super) fn search<'s>(
     anchors: bool,
     late: &dyn Fn() -> bool,
 ) -> Result<Option<Match<'s>>, Fault> {
+    let pattern = readable(pattern);
     let anchored = anchors && pattern.first() == Some(&b'^');
     let pattern = if anchored { &pattern[1..] } else { pattern };
     let clock = Clock { steps: 0, late };

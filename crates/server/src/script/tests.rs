@@ -28,6 +28,7 @@ fn patterns_match_as_in_lua() {
         ("abc", "^b", None),
         ("aaa", "a-b", None),
         ("", "a*", Some((0, 0, vec![]))),
+        ("ab", "a\0x", Some((0, 1, vec![]))),
         ("ac", "ab?c", Some((0, 2, vec![]))),
     ] {
         let expected = expected.map(|(start, end, texts)| (start, end, texts.into_iter().map(String::from).collect()));
