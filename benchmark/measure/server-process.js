@@ -4,11 +4,13 @@ import { readdirSync, readFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { setTimeout } from "node:timers/promises";
 import { root } from "./machine.js";
 
 /** Starts `tandem worker` with `flags`. */
 export async function startTandem(flags) {
-  const args = [join(root, "dist/cli/main.js"), "worker", "--port", "0", "--bind", "127.0.0.1", ...flags];
+  const quiet = ["--log-level", "warn"];
+  const args = [join(root, "dist/cli/main.js"), "worker", "--port", "0", "--bind", "127.0.0.1", ...quiet, ...flags];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
   const line = await lineOf(child, /ready on .*:(\d+)/);
   return server(child, Number(line[1]));
@@ -21,6 +23,35 @@ export async function startRedis() {
   const child = spawn("redis-server", args, { stdio: ["ignore", "pipe", "inherit"] });
   await lineOf(child, /Ready to accept connections/);
   return server(child, port);
+}
+
+/** Starts memcached with one thread that answers. */
+export async function startMemcached() {
+  const port = await freePort();
+  const args = ["-p", String(port), "-l", "127.0.0.1", "-t", "1", "-m", "512", "-U", "0"];
+  // It refuses to be root, and is nobody else where it was not.
+  const child = spawn("memcached", process.getuid() === 0 ? ["-u", "nobody", ...args] : args, { stdio: "inherit" });
+  const failed = new Promise((_, reject) => {
+    child.once("error", reject);
+    child.once("exit", (code) => reject(new Error(`memcached ended with ${code}`)));
+  });
+  await Promise.race([listens(port), failed]);
+  failed.catch(() => {});
+  return server(child, port);
+}
+
+/** Resolves when somebody listens on `port`. */
+async function listens(port) {
+  for (;;) {
+    const socket = connect({ port, host: "127.0.0.1" });
+    const there = await new Promise((resolve) => {
+      socket.once("connect", () => resolve(true));
+      socket.once("error", () => resolve(false));
+    });
+    socket.destroy();
+    if (there) return;
+    await setTimeout(10);
+  }
 }
 
 function server(child, port) {
