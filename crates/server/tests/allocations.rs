@@ -36,14 +36,19 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static GLOBAL: Counting = Counting;
 
-/// Sends `request` `rounds` times, waits for `reply` each time, and returns the allocations of the whole process.
-fn allocations(client: &mut support::Client, request: &[u8], reply: &[u8], rounds: usize) -> u64 {
+/// Sends `request` from every client at once, `rounds` times, waits for `reply` each time, and returns the allocations of
+/// the whole process.
+fn allocations(clients: &mut [support::Client], request: &[u8], reply: &[u8], rounds: usize) -> u64 {
     let mut seen = vec![0; reply.len()];
     let before = ALLOCATIONS.load(Relaxed);
     for _ in 0..rounds {
-        client.stream.write_all(request).unwrap();
-        client.stream.read_exact(&mut seen).unwrap();
-        assert!(seen == reply);
+        for client in &mut *clients {
+            client.stream.write_all(request).unwrap();
+        }
+        for client in &mut *clients {
+            client.stream.read_exact(&mut seen).unwrap();
+            assert!(seen == reply);
+        }
     }
     ALLOCATIONS.load(Relaxed) - before
 }
@@ -52,14 +57,15 @@ fn allocations(client: &mut support::Client, request: &[u8], reply: &[u8], round
 fn reads_and_writes_take_nothing_from_the_allocator() {
     const ROUNDS: usize = 2_000;
     let running = start();
-    let mut client = running.connect();
     let value = [b'v'; 300];
     let value_reply = [&b"$300\r\n"[..], &value, b"\r\n"].concat();
     let set = encode_parts(&[b"SET", b"key", &value]);
     let get = encode_parts(&[b"GET", b"key"]);
     let mget = encode_parts(&[b"MGET", b"key", b"none", b"key"]);
     let mget_reply = [&b"*3\r\n"[..], &value_reply, b"$-1\r\n", &value_reply].concat();
-    for depth in [1, 16, 50] {
+    for (connections, depth) in [(1, 1), (1, 16), (1, 50), (20, 1), (20, 16)] {
+        let mut clients: Vec<_> = (0..connections).map(|_| running.connect()).collect();
+        let rounds = ROUNDS / connections;
         for (request, reply) in [
             (&set, &b"+OK\r\n"[..]),
             (&get, &value_reply),
@@ -71,11 +77,15 @@ fn reads_and_writes_take_nothing_from_the_allocator() {
         ] {
             let (requests, replies) = (request.repeat(depth), reply.repeat(depth));
             // Long enough for every segment of the log to have been touched once.
-            allocations(&mut client, &requests, &replies, ROUNDS);
-            let count = allocations(&mut client, &requests, &replies, ROUNDS);
+            allocations(&mut clients, &requests, &replies, rounds);
+            let count = allocations(&mut clients, &requests, &replies, rounds);
             let name = String::from_utf8_lossy(&request[..20.min(request.len())]).replace("\r\n", " ");
+            let all = ROUNDS * depth;
+            println!(
+                "{name:?}, {connections} connections, pipelines of {depth}: {count} allocations in {all} requests"
+            );
             // A few may belong to the log growing on or to the background work.
-            assert!(count < 20, "{count} allocations in {} of {name:?} in pipelines of {depth}", ROUNDS * depth);
+            assert!(count < 20, "{count} allocations in {all} of {name:?}: {connections} times pipelines of {depth}");
         }
     }
 }
