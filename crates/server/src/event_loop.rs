@@ -356,12 +356,15 @@ impl EventLoop {
         let messages = mailbox.take();
         let mut pushed = Vec::new();
         for message in messages {
+            let push_bytes = message.push_bytes();
             match message {
                 Message::Connection(stream) => self.add(stream),
                 Message::Publish { topic, push, to } => {
                     for address in to {
                         self.push(address, &topic, &push, &mut pushed);
                     }
+                    drop(push);
+                    self.shared.release_push(push_bytes);
                 }
                 Message::Outcome { to, ticket, outcome } => {
                     let slot = to.slot as usize;
@@ -415,8 +418,10 @@ impl EventLoop {
     /// Hands a push to a connection. It is sent at once if much waits, else with others: `pushed` notes the slot.
     fn push(&mut self, address: Address, topic: &Topic, push: &Push, pushed: &mut Vec<usize>) {
         let slot = address.slot as usize;
-        let Some(connection) = self.connection(address) else { return };
-        match connection.queue(topic, push) {
+        let Some(connection) = self.connections.get_mut(slot).filter(|one| one.id() == address.client_id) else {
+            return;
+        };
+        match connection.queue(topic, push, &self.shared) {
             Some(0) => {}
             Some(..SEND_BYTES) => pushed.push(slot),
             Some(_) => self.on_writable(slot),

@@ -11,9 +11,6 @@ use tandem_engine::gates::Outcome;
 
 use crate::pubsub::{Push, Topic};
 
-/// Pushes that wait for one loop, in bytes, above which their receivers are closed instead.
-const MAX_PUSH_BYTES: usize = 64 << 20;
-
 /// Where a connection lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Address {
@@ -40,7 +37,8 @@ pub(crate) enum Message {
 }
 
 impl Message {
-    fn push_bytes(&self) -> usize {
+    /// Bytes of a push that waits here, which count as buffers of clients.
+    pub fn push_bytes(&self) -> usize {
         match self {
             Self::Publish { push, to, .. } => push.len() + to.len() * size_of::<Address>(),
             _ => 0,
@@ -63,13 +61,14 @@ struct Messages {
 }
 
 impl Mailbox {
-    /// Adds a message; true if the loop does not know yet that there is one. Where more waits than the loop may have
-    /// waiting, the receivers of a push are closed: they have missed something.
-    pub fn add(&self, message: Message) -> bool {
+    /// Adds a message; true if the loop does not know yet that there is one. The receivers of a push for which there is no
+    /// room are closed: they have missed something. `has_room` is told the bytes of a push and of all that would wait here
+    /// with it, and takes the former into the books if it agrees.
+    pub fn add(&self, message: Message, has_room: impl FnOnce(usize, usize) -> bool) -> bool {
         let messages = &mut *self.messages.lock();
         let bytes = message.push_bytes();
         match message {
-            Message::Publish { to, .. } if messages.push_bytes + bytes > MAX_PUSH_BYTES => {
+            Message::Publish { to, .. } if !has_room(bytes, messages.push_bytes + bytes) => {
                 messages.waiting.extend(to.into_iter().map(Message::Close));
             }
             message => {
@@ -86,7 +85,7 @@ impl Mailbox {
         self.full.load(Relaxed)
     }
 
-    /// Takes all messages.
+    /// Takes all messages. What pushes have in the books of client buffers stays there until each is done with.
     pub fn take(&self) -> Vec<Message> {
         self.full.store(false, Relaxed);
         mem::take(&mut *self.messages.lock()).waiting
@@ -106,24 +105,25 @@ mod tests {
     fn only_the_first_message_wakes() {
         let mailbox = Mailbox::default();
         assert!(!mailbox.is_full());
-        assert!(mailbox.add(publish(1, 1)));
-        assert!(!mailbox.add(publish(1, 2)));
+        assert!(mailbox.add(publish(1, 1), |_, _| true));
+        assert!(!mailbox.add(publish(1, 2), |_, _| true));
         assert!(mailbox.is_full());
         assert_eq!(mailbox.take().len(), 2);
         assert!(!mailbox.is_full());
-        assert!(mailbox.add(publish(1, 3)));
+        assert!(mailbox.add(publish(1, 3), |_, _| true));
     }
 
     #[test]
     fn what_waits_is_bounded() {
         let mailbox = Mailbox::default();
+        let has_room = |_, all| all <= 4_000;
         for id in 0..8 {
-            mailbox.add(publish(MAX_PUSH_BYTES / 4, id));
+            mailbox.add(publish(900, id), has_room);
         }
         let messages = mailbox.take();
         let closed = |message: &&Message| matches!(message, Message::Close(_));
-        assert_eq!((messages.len(), messages.iter().filter(closed).count()), (8, 5));
-        mailbox.add(publish(MAX_PUSH_BYTES / 4, 9));
+        assert_eq!((messages.len(), messages.iter().filter(closed).count()), (8, 4));
+        mailbox.add(publish(900, 9), has_room);
         assert!(matches!(mailbox.take()[..], [Message::Publish { .. }]));
     }
 }

@@ -23,7 +23,7 @@ use crate::pause::Pause;
 use crate::pubsub::PubSub;
 use crate::script::ScriptCache;
 use crate::shared::{Counters, LoopShared, Shared, buffer_limit};
-use crate::trim::Trim;
+use crate::trim::{self, Trim};
 
 /// Length of the queue of connections not yet accepted; the system may allow less.
 const BACKLOG: i32 = 1024;
@@ -136,6 +136,7 @@ impl Server {
                 return Err(StartError::BadOption { option, reason: "0 is not allowed; none is no limit".into() });
             }
         }
+        trim::keep_little();
         // A value that the cache takes must reach it, together with its key.
         let largest = cache.options().max_value_bytes as usize;
         let request = &mut options.limits.request;

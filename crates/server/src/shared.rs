@@ -150,10 +150,28 @@ impl Shared {
     /// For [`Shared::post`]: the thread is that of no loop.
     pub const NO_LOOP: u16 = u16::MAX;
 
+    /// Takes `bytes` of a push into the books, with which `waiting` bytes wait for one loop. False where there is no room:
+    /// all buffers together have reached their limit, and that loop has more than a fair part of it.
+    fn hold_push(&self, bytes: usize, waiting: usize) -> bool {
+        let all = self.buffer_bytes.fetch_add(bytes, Relaxed) + bytes;
+        let fits = all <= self.buffer_limit || waiting <= self.buffer_limit / (8 * self.loops.len());
+        if !fits {
+            self.buffer_bytes.fetch_sub(bytes, Relaxed);
+        }
+        fits
+    }
+
+    /// Takes a push out of the books that waited for a loop.
+    pub fn release_push(&self, bytes: usize) {
+        self.buffer_bytes.fetch_sub(bytes, Relaxed);
+        self.trim.note(bytes);
+    }
+
     /// Leaves a message for loop `target`, on the thread of loop `from`.
     pub fn post(&self, from: u16, target: u16, message: Message) {
         let target_loop = &self.loops[target as usize];
-        if target_loop.mailbox.add(message) && target != from {
+        let added = target_loop.mailbox.add(message, |bytes, waiting| self.hold_push(bytes, waiting));
+        if added && target != from {
             // It fails only for a loop that has ended, when the server is stopping.
             let _ = target_loop.waker.wake();
         }

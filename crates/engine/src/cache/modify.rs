@@ -52,11 +52,16 @@ impl Cache {
         self.check_open()?;
         loop {
             let (found, answer) = scratch::with(|copy| {
+                let mut large = None;
                 let found = self.read(key, ReadMode::Peek, |found| {
-                    copy.extend_from_slice(found.bytes);
+                    large = found.shared.filter(|_| !found.kind.is_collection()).cloned();
+                    if large.is_none() {
+                        copy.extend_from_slice(found.bytes);
+                    }
                     Found { bytes: &[], shared: None, ..*found }
                 });
-                let answer = f(found.map(|found| Found { bytes: copy, ..found }).as_ref());
+                let bytes = large.as_deref().unwrap_or(copy);
+                let answer = f(found.map(|found| Found { bytes, ..found }).as_ref());
                 (found, answer)
             });
             let condition = Condition::IfVersion(found.map_or(0, |found| found.version));

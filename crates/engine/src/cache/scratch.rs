@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 /// A scratch buffer that is larger than this is given back after use.
-const KEEP_BYTES: usize = 1 << 20;
+const KEEP_BYTES: usize = 256 << 10;
 
 thread_local! {
     static SPARE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };

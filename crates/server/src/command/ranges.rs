@@ -121,7 +121,10 @@ fn setrange(context: &mut Context<'_>, args: Args<'_>) {
         Ok(Transform::Store { kind: Kind::Wire, codec: 0, bytes, expiry: Expiry::Keep, output })
     });
     match length {
-        Ok(length) => context.integer(length as i64),
+        Ok(length) => {
+            context.server.trim.note(length);
+            context.integer(length as i64);
+        }
         Err(Error::TooLarge { .. }) if exceeds_redis => {
             context.error("ERR string exceeds maximum allowed size (proto-max-bulk-len)");
         }

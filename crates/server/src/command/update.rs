@@ -201,7 +201,10 @@ fn append(context: &mut Context<'_>, args: Args<'_>) {
         Ok(Transform::Store { kind: Kind::Wire, codec: 0, bytes, expiry: Expiry::Keep, output })
     });
     match length {
-        Ok(length) => context.integer(length as i64),
+        Ok(length) => {
+            context.server.trim.note(length);
+            context.integer(length as i64);
+        }
         Err(error) => refusal::engine(context, &error),
     }
 }

@@ -217,7 +217,7 @@ impl Connection {
 
     /// Adds a push to what is to be sent, if the client still listens to its topic; returns how many bytes wait then.
     /// `None`: it takes so little that it is to be cut.
-    pub fn queue(&mut self, topic: &Topic, push: &Push) -> Option<usize> {
+    pub fn queue(&mut self, topic: &Topic, push: &Push, shared: &Shared) -> Option<usize> {
         let listens = matches!(self.state, State::Open | State::Paused | State::Parked)
             && self.client.session.as_ref().is_some_and(|session| session.subscriptions.contains(topic));
         if !listens {
@@ -232,6 +232,7 @@ impl Connection {
         } else if waiting > MAX_UNTAKEN || since.get_or_insert_with(Instant::now).elapsed() > UNTAKEN_TIME {
             return None;
         }
-        Some(waiting)
+        // At once: many pushes may be handed out before the first of them is sent.
+        self.account(shared).then_some(waiting)
     }
 }
