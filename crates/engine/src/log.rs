@@ -10,6 +10,7 @@
 
 use std::sync::Arc;
 
+use crate::index;
 use crate::memory::{NONE, Purpose, Segment, Segments, prefetch};
 use crate::record::{Draft, Record, field, flag, round_up};
 use crate::shard::Effects;
@@ -134,6 +135,11 @@ impl Log {
     #[inline(always)]
     pub(crate) fn bytes_of(&self, record: Record) -> u32 {
         record.bytes(self.segments.granule())
+    }
+
+    /// Bytes that the cache is smaller without the entry: the record, what lies outside the log, its share of the index.
+    pub(crate) fn bytes_of_entry(&self, record: Record) -> u64 {
+        u64::from(self.bytes_of(record)) + record.large_charge() + index::BYTES_PER_ENTRY
     }
 
     /// Whether the newest segment of `queue` can take `bytes` more.

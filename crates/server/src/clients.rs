@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI32, AtomicU8, AtomicU16, AtomicU32, AtomicUsize, Ordering::Relaxed};
 
 use parking_lot::Mutex;
 
 use crate::command;
-use crate::connection::{Client, Special};
+use crate::connection::{Client, Parked, Special};
 use crate::mailbox::Address;
 
 /// What others see of one client. Its connection writes it, at the end of a turn; a turn that goes on is not seen.
@@ -30,6 +30,8 @@ pub(crate) struct Card {
     command: AtomicU16,
     channels: AtomicU32,
     patterns: AtomicU32,
+    /// Requests that wait for `EXEC`; -1 outside a transaction.
+    queued: AtomicI32,
     /// Memory held by requests and replies.
     held: AtomicUsize,
     /// Replies not yet taken, in bytes.
@@ -72,6 +74,7 @@ impl Card {
             command: AtomicU16::new(u16::MAX),
             channels: AtomicU32::new(0),
             patterns: AtomicU32::new(0),
+            queued: AtomicI32::new(-1),
             held: AtomicUsize::new(0),
             unsent: AtomicUsize::new(0),
             name: Mutex::default(),
@@ -85,12 +88,17 @@ impl Card {
         self.active.store(now_s, Relaxed);
         self.db.store(client.db, Relaxed);
         self.protocol.store(client.protocol.version() as u8, Relaxed);
-        self.special.store(client.special.bits(), Relaxed);
-        self.command.store(client.last_command, Relaxed);
-        if let Some(session) = &client.session {
-            self.channels.store(session.subscriptions.names(false).len() as u32, Relaxed);
-            self.patterns.store(session.subscriptions.names(true).len() as u32, Relaxed);
+        let mut special = client.special;
+        if matches!(client.parked, Some(Parked::Request(_))) {
+            special.insert(Special::BLOCKED);
         }
+        self.special.store(special.bits(), Relaxed);
+        self.command.store(client.last_command, Relaxed);
+        let session = client.session.as_deref();
+        let names = |patterns| session.map_or(0, |session| session.subscriptions.names(patterns).len() as u32);
+        self.channels.store(names(false), Relaxed);
+        self.patterns.store(names(true), Relaxed);
+        self.queued.store(client.queued().map_or(-1, |count| count as i32), Relaxed);
     }
 
     /// Notes what the client's buffers hold, and how much of it are replies that it has not taken.
@@ -103,6 +111,11 @@ impl Card {
     /// Notes the name that the client has given itself.
     pub fn rename(&self, name: &[u8]) {
         *self.name.lock() = name.into();
+    }
+
+    /// Whether a request of the client waits for a key, and holds the others up.
+    pub fn is_blocked(&self) -> bool {
+        Special::from_bits(self.special.load(Relaxed)).contains(Special::BLOCKED)
     }
 
     pub fn client_type(&self) -> ClientType {
@@ -128,7 +141,7 @@ impl Card {
         line.clear();
         writeln!(
             line,
-            " age={} idle={} flags={} db={} sub={} psub={} ssub=0 multi=-1 qbuf={} qbuf-free=0 argv-mem=0 multi-mem=0 \
+            " age={} idle={} flags={} db={} sub={} psub={} ssub=0 multi={} qbuf={} qbuf-free=0 argv-mem=0 multi-mem=0 \
              rbs=0 rbp=0 obl={unsent} oll=0 omem={unsent} tot-mem={held} events=r cmd={} user=default redir=-1 resp={}",
             now_s.saturating_sub(self.connected),
             now_s.saturating_sub(self.active.load(Relaxed)),
@@ -136,6 +149,7 @@ impl Card {
             self.db.load(Relaxed),
             self.channels.load(Relaxed),
             self.patterns.load(Relaxed),
+            self.queued.load(Relaxed),
             held.saturating_sub(unsent),
             command::full_name(self.command.load(Relaxed)).unwrap_or("NULL"),
             self.protocol.load(Relaxed),
@@ -160,6 +174,11 @@ impl Clients {
 
     pub fn get(&self, id: u64) -> Option<Arc<Card>> {
         self.0.lock().get(&id).cloned()
+    }
+
+    /// How many `filter` holds for.
+    pub fn count(&self, filter: impl Fn(&Card) -> bool) -> usize {
+        self.0.lock().values().filter(|card| filter(card)).count()
     }
 
     /// Those that `filter` holds for, the oldest first.

@@ -10,6 +10,7 @@ mod element_scan;
 mod expiry;
 pub(crate) mod gates;
 mod hashes;
+mod help;
 mod info;
 mod introspection;
 mod keys;

@@ -17,7 +17,7 @@ use crate::clients::Clients;
 use crate::database::Databases;
 use crate::event_loop::{EventLoop, WAKER};
 use crate::mailbox::Mailbox;
-use crate::observe::{Errors, Slowlog};
+use crate::observe::{Errors, Rates, Slowlog};
 use crate::options::ServerOptions;
 use crate::pause::Pause;
 use crate::pubsub::PubSub;
@@ -190,6 +190,7 @@ impl Server {
             scripts: Mutex::new(ScriptCache::new(buffer_limit)),
             errors: Errors::default(),
             slowlog: Slowlog::default(),
+            rates: Rates::new(Instant::now()),
             stop_by: Mutex::new(None),
             stopping: AtomicBool::new(false),
             loops,

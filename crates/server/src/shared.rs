@@ -14,7 +14,7 @@ use crate::census::Census;
 use crate::clients::Clients;
 use crate::database::Databases;
 use crate::mailbox::{Mailbox, Message};
-use crate::observe::{CommandStats, Errors, Slowlog};
+use crate::observe::{CommandStats, Errors, Rates, Slowlog};
 use crate::options::ServerOptions;
 use crate::pause::Pause;
 use crate::pubsub::PubSub;
@@ -73,6 +73,7 @@ pub(crate) struct Shared {
     pub errors: Errors,
     /// Requests that took long.
     pub slowlog: Slowlog,
+    pub rates: Rates,
     /// Set once, when the server stops: when to give up on peers that do not take their replies.
     pub stop_by: Mutex<Option<Instant>>,
     pub stopping: AtomicBool,

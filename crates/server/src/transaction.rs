@@ -32,6 +32,11 @@ impl std::fmt::Debug for Queue {
 }
 
 impl Queue {
+    /// Number of requests.
+    pub fn len(&self) -> usize {
+        self.requests.len()
+    }
+
     /// Memory in bytes.
     pub fn memory(&self) -> usize {
         self.requests.memory() + self.entries.capacity() * size_of::<&Entry>()

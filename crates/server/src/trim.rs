@@ -39,6 +39,14 @@ impl Trim {
         self.freed.load(Relaxed) >= WORTH_BYTES
     }
 
+    /// Gives back what there is, however little.
+    pub fn purge(&self) {
+        let mut last = self.last.lock();
+        self.freed.store(0, Relaxed);
+        give_back();
+        *last = Some(Instant::now());
+    }
+
     /// Gives back what there is, if it is enough and the last time was long ago.
     pub fn step(&self) {
         if !self.is_wanted() {

@@ -175,3 +175,27 @@ fn wrong_pauses_are_refused() {
         ("CLIENT UNPAUSE", "+OK\r\n"),
     ]);
 }
+
+#[test]
+fn requests_that_wait_for_exec_are_shown() {
+    let running = start();
+    let (mut asker, mut client) = (running.connect(), running.connect());
+    client.ask("CLIENT SETNAME waiter");
+    let multi = |asker: &mut Client| field(&line_of(asker, "waiter"), "multi").to_owned();
+    let say = |client: &mut Client, words: &str, reply: &str| {
+        client.send(&encode(words));
+        client.receive(reply.as_bytes());
+    };
+    assert_eq!(multi(&mut asker), "-1");
+    say(&mut client, "MULTI", "+OK\r\n");
+    assert_eq!(multi(&mut asker), "0");
+    say(&mut client, "SET k v", "+QUEUED\r\n");
+    say(&mut client, "GET k", "+QUEUED\r\n");
+    assert_eq!(multi(&mut asker), "2");
+    say(&mut client, "EXEC", "*2\r\n+OK\r\n$1\r\nv\r\n");
+    assert_eq!(multi(&mut asker), "-1");
+    say(&mut client, "MULTI", "+OK\r\n");
+    say(&mut client, "RESET", "+RESET\r\n");
+    say(&mut client, "CLIENT SETNAME waiter", "+OK\r\n");
+    assert_eq!(multi(&mut asker), "-1");
+}

@@ -214,3 +214,58 @@ fn a_client_cannot_end_another_program() {
     say(&mut client, &[("MULTI", "+OK\r\n"), ("SHUTDOWN", "-ERR Command not allowed inside a transaction\r\n")]);
     running.server.stop(Duration::ZERO);
 }
+
+#[test]
+fn every_entry_knows_what_it_takes() {
+    let running = start();
+    let mut client = running.connect();
+    let usage = |client: &mut Client, key: &str| -> u64 {
+        let reply = client.ask(&format!("MEMORY USAGE {key}"));
+        reply.strip_prefix(':').unwrap_or_else(|| panic!("{reply}")).trim_end().parse().unwrap()
+    };
+    client.ask("SET small v");
+    client.ask(&format!("SET large {}", "x".repeat(1 << 20)));
+    for field in 0..1_000 {
+        client.ask(&format!("HSET hash field-{field} {}", "y".repeat(100)));
+    }
+    let (small, large, hash) = (usage(&mut client, "small"), usage(&mut client, "large"), usage(&mut client, "hash"));
+    assert!((16..=64).contains(&small), "{small}");
+    // Compressible, but larger than the record of any small entry.
+    assert!(large > 1_000 && large < (1 << 20) + (64 << 10), "{large}");
+    assert!((100_000..300_000).contains(&hash), "{hash}");
+
+    // Together they are what the cache holds, but for tables that are there without any entry.
+    let stats = running.cache.stats();
+    assert!(small + large + hash <= stats.bytes, "{} {}", small + large + hash, stats.bytes);
+    say(
+        &mut client,
+        &[
+            ("MEMORY USAGE none", "$-1\r\n"),
+            ("MEMORY USAGE none SAMPLES 0", "$-1\r\n"),
+            ("MEMORY USAGE none SAMPLES", "-ERR syntax error\r\n"),
+            ("MEMORY USAGE none SAMPLES -1", "-ERR syntax error\r\n"),
+            ("MEMORY USAGE none SAMPLES x", "-ERR value is not an integer or out of range\r\n"),
+            ("MEMORY USAGE none samples 1 more", "-ERR syntax error\r\n"),
+            ("MEMORY USAGE", "-ERR wrong number of arguments for 'memory|usage' command\r\n"),
+            ("MEMORY PURGE", "+OK\r\n"),
+        ],
+    );
+    client.ask("HELLO 3");
+    say(&mut client, &[("MEMORY USAGE none", "_\r\n"), ("SELECT 1", "+OK\r\n"), ("MEMORY USAGE small", "_\r\n")]);
+}
+
+#[test]
+fn rates_and_blocked_clients_are_told() {
+    let running = start();
+    let mut client = running.connect();
+    assert_eq!(field(&running, "clients", "blocked_clients").unwrap(), "0");
+    let mut holder = running.connect();
+    holder.ask("TANDEM.LEASE k");
+    client.send(&encode("TANDEM.LEASE k"));
+    support::wait_until("the client is blocked", || field(&running, "clients", "blocked_clients").unwrap() == "1");
+    assert!(running.connect().ask("CLIENT LIST").contains(" flags=b "));
+    assert!(field(&running, "stats", "instantaneous_ops_per_sec").unwrap().parse::<u64>().is_ok());
+    assert!(field(&running, "memory", "total_system_memory").unwrap().parse::<u64>().unwrap() > 1 << 24);
+    drop(holder);
+    client.receive(b"*2\r\n$3\r\nWON\r\n");
+}

@@ -13,7 +13,7 @@ pub struct EntryInfo {
     pub kind: Kind,
     /// Uses the default policy remembers, from 0 to 3.
     pub uses: u32,
-    /// Bytes of the record and of what lies outside the log.
+    /// Bytes of the record, of what lies outside the log, and of its share of the index.
     pub bytes: u64,
     /// Milliseconds since the last use, which only entries with an idle ttl remember.
     pub idle_ms: Option<u64>,
@@ -111,7 +111,7 @@ impl Cache {
             EntryInfo {
                 kind: record.kind(),
                 uses: record.uses(),
-                bytes: u64::from(shard.log.bytes_of(record)) + record.large_charge(),
+                bytes: shard.log.bytes_of_entry(record),
                 idle_ms: record.idle_ms(|| self.shared.now_ms()),
             }
         });

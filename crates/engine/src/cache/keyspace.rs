@@ -23,6 +23,8 @@ pub struct ScanEntry {
     pub version: u64,
     /// Absolute expiry, ms since the Unix epoch.
     pub expires_at: Option<u64>,
+    /// Bytes that the cache is smaller without the entry.
+    pub bytes: u64,
 }
 
 impl Cache {
@@ -48,6 +50,7 @@ impl Cache {
                 kind: found.kind,
                 version: found.version,
                 expires_at: found.expires_at,
+                bytes: shard.log.bytes_of_entry(record),
             });
         }
         match next {

@@ -16,6 +16,8 @@ use self::bucket::{Bucket, SLOTS};
 pub(crate) use self::directory::{Directory, SmallDirectories};
 use crate::memory::{FreePage, PAGE_BYTES, Pages, prefetch};
 
+/// Share of an entry in the pages, on average.
+pub(crate) const BYTES_PER_ENTRY: u64 = 8;
 const BUCKETS: usize = PAGE_BYTES / size_of::<Bucket>();
 /// A page with more entries than this splits: 90 % of its slots.
 const PAGE_LIMIT: u16 = (BUCKETS * SLOTS * 9 / 10) as u16;

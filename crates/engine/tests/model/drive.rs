@@ -337,9 +337,10 @@ impl Pair {
         let mut expected: Vec<u16> = live.map(|entry| entry.key).collect();
         expected.sort_unstable();
         assert_eq!(keys, expected);
-        for ScanEntry { key, kind, version, expires_at } in found {
+        for ScanEntry { key, kind, version, expires_at, bytes } in found {
             let entry = self.naive.live(self.key_numbers[&key]).unwrap();
             assert_eq!((kind, version, expires_at), (entry.kind, entry.version, entry.deadline()));
+            assert_eq!(Some(bytes), self.cache.describe_entry(&key).map(|entry| entry.bytes));
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use tandem_wire::number::parse_i64;
 use tandem_wire::{Args, reply};
 
-use super::{Command, Context, Flag, info, refusal, server};
+use super::{Command, Context, Flag, help, info, refusal, server};
 use crate::glob;
 use crate::observe::SLOWLOG_MAX_LEN;
 
@@ -24,11 +24,31 @@ pub(super) const SUBCOMMANDS: &[Command] = &[
         ..BASE
     },
     Command {
+        name: "help",
+        syntax: "CONFIG HELP",
+        summary: help::SUMMARY,
+        since: "5.0.0",
+        arity: 2,
+        flags: help::FLAGS,
+        categories: &[],
+        run: |context, _| help::reply(context, help::CONFIG),
+        ..BASE
+    },
+    Command {
         name: "resetstat",
         syntax: "CONFIG RESETSTAT",
         summary: "Reset the stats returned by INFO",
         arity: 2,
         run: reset_statistics,
+        ..BASE
+    },
+    Command {
+        name: "rewrite",
+        syntax: "CONFIG REWRITE",
+        summary: "Refused: the server writes no configuration file",
+        since: "2.8.0",
+        arity: 2,
+        run: |context, _| context.error("ERR The server is running without a config file"),
         ..BASE
     },
     Command {

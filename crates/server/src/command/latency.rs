@@ -2,7 +2,7 @@
 
 use tandem_wire::{Args, reply};
 
-use super::{Command, Context, Flag, server};
+use super::{Command, Context, Flag, help, refusal, server};
 use crate::observe::{Summary, summaries};
 
 /// What the subcommands have in common.
@@ -20,6 +20,25 @@ pub(super) const SUBCOMMANDS: &[Command] = &[
         syntax: "LATENCY DOCTOR",
         summary: "Return a human readable latency analysis report",
         run: doctor,
+        ..BASE
+    },
+    Command {
+        name: "graph",
+        syntax: "LATENCY GRAPH event",
+        summary: "Return a latency graph for the event",
+        arity: 3,
+        run: |context, args| refusal::repeating(context, "ERR No samples available for event '", &args[2], "'"),
+        ..BASE
+    },
+    Command {
+        name: "help",
+        syntax: "LATENCY HELP",
+        summary: help::SUMMARY,
+        since: "2.8.13",
+        arity: 2,
+        flags: help::FLAGS,
+        categories: &[],
+        run: |context, _| help::reply(context, help::LATENCY),
         ..BASE
     },
     Command {

@@ -1,10 +1,10 @@
 //! `OBJECT`: what is known of an entry beside its value.
 
 use tandem_engine::{EntryInfo, Kind, PolicyKind, ReadMode};
+use tandem_wire::Args;
 use tandem_wire::number::parse_i64;
-use tandem_wire::{Args, reply};
 
-use super::{Category, Command, Context, Flag, Keys, refusal};
+use super::{Category, Command, Context, Flag, Keys, help, refusal};
 
 const BASE: Command = Command {
     since: "2.2.3",
@@ -63,12 +63,12 @@ const SUBCOMMANDS: &[Command] = &[
     Command {
         name: "help",
         syntax: "OBJECT HELP",
-        summary: "Show helpful text about the different subcommands",
+        summary: help::SUMMARY,
         since: "6.2.0",
         arity: 2,
-        flags: &[Flag::Loading, Flag::Stale],
+        flags: help::FLAGS,
         keys: Keys::NONE,
-        run: help,
+        run: |context, _| help::reply(context, HELP),
         ..BASE
     },
 ];
@@ -148,10 +148,4 @@ fn idletime(context: &mut Context<'_>, args: Args<'_>) {
         (PolicyKind::Lru, Some(ms)) => context.integer((ms / 1000) as i64),
         (PolicyKind::Lru, None) => context.error(NO_IDLE_TTL),
     });
-}
-
-fn help(context: &mut Context<'_>, _args: Args<'_>) {
-    let out = context.output.bytes();
-    reply::array(out, HELP.len());
-    HELP.iter().for_each(|line| reply::simple(out, line));
 }

@@ -34,8 +34,12 @@ impl Special {
     /// A part of the present transaction was stopped: all of it is undone.
     pub const UNDONE: Self = Self(1 << 8);
 
+    /// A request waits for a key, and holds the others up. Only shown.
+    pub const BLOCKED: Self = Self(1 << 15);
+
     /// Letters by which `CLIENT LIST` shows some of them.
-    pub const LETTERS: [(Self, char); 3] = [(Self::SUBSCRIBED, 'P'), (Self::MULTI, 'x'), (Self::NO_EVICT, 'e')];
+    pub const LETTERS: [(Self, char); 4] =
+        [(Self::SUBSCRIBED, 'P'), (Self::MULTI, 'x'), (Self::BLOCKED, 'b'), (Self::NO_EVICT, 'e')];
 
     pub fn from_bits(bits: u16) -> Self {
         Self(bits)
@@ -174,6 +178,11 @@ impl Client {
             }
             session.watched.leave(shared);
         }
+    }
+
+    /// Requests that wait for `EXEC`; `None` outside a transaction.
+    pub fn queued(&self) -> Option<usize> {
+        Some(self.session.as_ref()?.queue.as_ref()?.len())
     }
 
     /// Whether the client can do nothing but listen: in RESP2, where a message looks like a reply.

@@ -3,12 +3,15 @@
 mod errors;
 mod histogram;
 mod meter;
+pub(crate) mod process;
+mod rates;
 mod report;
 mod slowlog;
 mod stats;
 
 pub(crate) use errors::Errors;
 pub(crate) use meter::Meter;
+pub(crate) use rates::Rates;
 pub use report::{CommandReport, DURATION_BOUNDS_NS};
 pub(crate) use slowlog::{MAX_LEN as SLOWLOG_MAX_LEN, Slowlog};
 pub(crate) use stats::{CommandStats, Summary, summaries};

@@ -65,6 +65,11 @@ impl ScriptCache {
         }
     }
 
+    /// Number of scripts, and bytes of their sources.
+    pub fn size(&self) -> (usize, usize) {
+        (self.order.len(), self.bytes)
+    }
+
     pub fn clear(&mut self) {
         *self = Self { sources: HashMap::new(), order: VecDeque::new(), bytes: 0, ..*self };
     }

@@ -1,0 +1,83 @@
+/** What the server tells of itself, beside redis-server. */
+import { Redis } from "ioredis";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { describeWithPeer } from "../needs.js";
+import { type Running, startRedis, startTandem } from "./processes.js";
+
+/** Fields of a Redis that say how it is built, or name a path or parts of it that have no counterpart. */
+const LEFT_OUT =
+  /^(monotonic_clock|atomicvar_api|gcc_version|hz|configured_hz|lru_clock|executable|client_recent_.*|used_memory_(lua|vm|functions|scripts_eval).*|allocator_.*|rss_overhead_.*|mem_(total_replication_buffers|cluster_links)|current_.*|rdb_(saves|last_cow_size|last_load_.*)|aof_(rewrites.*|last_cow_size)|module_fork_.*|total_net_repl_.*|instantaneous_.*_repl_kbps|expire(d_stale_perc|d_time_cap_reached_count|_cycle_cpu_milliseconds)|total_(eviction_exceeded|active_defrag)_time|dump_payload_sanitizations|(total|io_threaded)_(reads|writes)_processed|reply_buffer_.*|used_cpu_.*_main_thread)$/;
+
+describeWithPeer("redis-server", "observation", () => {
+  let servers: Running[] = [];
+  beforeAll(async () => {
+    servers = await Promise.all([startTandem("--threads", "1"), startRedis()]);
+  });
+  afterAll(() => Promise.all(servers.map((server) => server.stop())));
+
+  /** What each server answers, errors as their text. */
+  function ask(...words: string[]): Promise<unknown[]> {
+    return Promise.all(
+      servers.map(async ({ port }) => {
+        const redis = new Redis(port, { lazyConnect: true, retryStrategy: () => null });
+        onTestFinished(() => redis.disconnect());
+        await redis.set("k", "v");
+        const [command = "", ...args] = words;
+        return redis.call(command, ...args).catch((error: Error) => error.message);
+      }),
+    );
+  }
+
+  test.each([
+    "MEMORY HELP",
+    "MEMORY HELP x",
+    "MEMORY USAGE none",
+    "MEMORY USAGE",
+    "MEMORY USAGE k SAMPLES",
+    "MEMORY USAGE k SAMPLES -1",
+    "MEMORY USAGE k SAMPLES x",
+    "MEMORY USAGE k OTHER 1",
+    "MEMORY PURGE",
+    "MEMORY NONE",
+    "SLOWLOG HELP",
+    "SLOWLOG GET -2",
+    "SLOWLOG GET x",
+    "SLOWLOG GET 1 2",
+    "SLOWLOG LEN",
+    "SLOWLOG RESET",
+    "LATENCY HELP",
+    "LATENCY GRAPH command",
+    "LATENCY HISTORY command",
+    "LATENCY LATEST",
+    "LATENCY RESET",
+    "CONFIG HELP",
+    "CONFIG REWRITE",
+    "CONFIG GET slowlog-max-len",
+    "CONFIG SET none 1",
+    "CONFIG SET slowlog-max-len x",
+    "CONFIG SET slowlog-max-len 1 slowlog-max-len 2",
+    "OBJECT HELP",
+    "ACL WHOAMI",
+  ])("%s is answered alike", async (line) => {
+    const [ours, theirs] = await ask(...line.split(" "));
+    expect(ours).toEqual(theirs);
+  });
+
+  test("INFO has every field of Redis that means something here", async () => {
+    const names = (text: unknown) =>
+      String(text)
+        .split("\r\n")
+        .map((line) => line.split(":")[0] as string)
+        .filter((name) => name !== "" && !/^(# |cmdstat_|latency_percentiles_|errorstat_)/.test(name));
+    const [ours, theirs] = (await ask("INFO", "everything")).map(names);
+    const missing = theirs?.filter((name) => !ours?.includes(name) && !LEFT_OUT.test(name));
+    expect(missing).toEqual([]);
+  });
+
+  test("the sections come in the same order", async () => {
+    for (const section of [[], ["all"], ["commandstats", "memory"]]) {
+      const [ours, theirs] = (await ask("INFO", ...section)).map((text) => String(text).match(/^# \w+/gm) ?? []);
+      expect(ours?.filter((title) => title !== "# Tandem")).toEqual(theirs);
+    }
+  });
+});
