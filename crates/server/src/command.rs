@@ -15,6 +15,7 @@ mod info;
 mod introspection;
 mod keys;
 mod keyspace;
+mod largest;
 mod latency;
 mod lcs;
 mod lookup;
@@ -298,6 +299,7 @@ pub(crate) const FAMILIES: &[Family] = &[
     Family { title: "Publish and subscribe", commands: pubsub::COMMANDS },
     Family { title: "Transactions", commands: transactions::COMMANDS },
     Family { title: "Scripts", commands: scripts::COMMANDS },
+    Family { title: "Hot keys and large keys", commands: largest::COMMANDS },
     Family { title: "Server", commands: server::COMMANDS },
 ];
 

@@ -107,6 +107,12 @@ impl Requests {
                 self.parse(bytes, ran.consumed, &limits.request, &mut batch)
             };
             self.fetch_ahead(bytes, &batch[..count], context);
+            if let Some(number) = self.meter.pass(count)
+                && let Some(entry) = batch[number].entry
+            {
+                let args = self.parsers[number].args(&bytes[batch[number].start..]);
+                self.meter.note_key(context, entry, args);
+            }
             for (number, one) in batch[..count].iter().enumerate() {
                 let args = self.parsers[number].args(&bytes[one.start..]);
                 if !args.is_empty() {

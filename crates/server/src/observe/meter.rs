@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 
 use tandem_wire::Args;
 
+use super::hot_keys::Sampler;
 use super::stats::CommandStats;
-use crate::command::{Context, Entry};
+use crate::command::{self, Context, Entry};
+use crate::connection::Special;
 use crate::output::Output;
 
 /// In a pipeline, of commands that take constant time, the time of one in so many is taken: two looks at the clock and
@@ -19,11 +21,35 @@ pub(crate) struct Meter {
     turn: u32,
     /// When the present request began, if its time is taken.
     begun: Option<Instant>,
+    sampler: Sampler,
 }
 
 impl Meter {
     pub fn new(stats: Arc<CommandStats>) -> Self {
-        Self { stats, turn: 0, begun: None }
+        Self { stats, turn: 0, begun: None, sampler: Sampler::new() }
+    }
+
+    /// Requests come; the number of that among them whose key is to be [noted](Meter::note_key).
+    #[inline]
+    pub fn pass(&mut self, count: usize) -> Option<usize> {
+        self.sampler.pass(count)
+    }
+
+    /// Notes the key of a request, one by chance where there are several.
+    #[cold]
+    pub fn note_key(&mut self, context: &mut Context<'_>, entry: &Entry, args: Args<'_>) {
+        let command = &entry.command;
+        if !command.accepts(args.len()) || context.client.special.contains(Special::NEEDS_AUTH) {
+            return;
+        }
+        let count = command::keys_of(command, args).count();
+        if count == 0 {
+            return;
+        }
+        let chosen = command::keys_of(command, args).nth(self.sampler.one_of(count));
+        if let Some(key) = chosen {
+            self.stats.hot_keys.lock().add(context.keys.stored(context.client.db, key));
+        }
     }
 
     /// A request begins. `alone`: there is no other in its batch.

@@ -2,6 +2,7 @@
 
 mod errors;
 mod histogram;
+mod hot_keys;
 mod meter;
 pub(crate) mod process;
 mod rates;
@@ -10,6 +11,7 @@ mod slowlog;
 mod stats;
 
 pub(crate) use errors::Errors;
+pub(crate) use hot_keys::{COUNTERS, SAMPLE};
 pub(crate) use meter::Meter;
 pub(crate) use rates::Rates;
 pub use report::{CommandReport, DURATION_BOUNDS_NS};

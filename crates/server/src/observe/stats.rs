@@ -3,11 +3,19 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use parking_lot::Mutex;
+
 use super::histogram::{Counts, Histogram};
+use super::hot_keys::HotKeys;
 use crate::command;
 
-/// What one loop has done, by the number of the command. The loop alone writes: a plain load and store each.
-pub(crate) struct CommandStats(Box<[Slot]>);
+/// What one loop has done.
+pub(crate) struct CommandStats {
+    /// By the number of the command. The loop alone writes: a plain load and store each.
+    slots: Box<[Slot]>,
+    /// What keys its requests were about.
+    pub hot_keys: Mutex<HotKeys>,
+}
 
 #[derive(Default)]
 struct Slot {
@@ -44,7 +52,7 @@ impl Summary {
 
 impl Default for CommandStats {
     fn default() -> Self {
-        Self((0..command::count()).map(|_| Slot::default()).collect())
+        Self { slots: (0..command::count()).map(|_| Slot::default()).collect(), hot_keys: Mutex::default() }
     }
 }
 
@@ -55,21 +63,21 @@ fn add(counter: &AtomicU64, by: u64) {
 impl CommandStats {
     #[inline]
     pub fn called(&self, number: u16) {
-        add(&self.0[usize::from(number)].calls, 1);
+        add(&self.slots[usize::from(number)].calls, 1);
     }
 
     #[cold]
     pub fn rejected(&self, number: u16) {
-        add(&self.0[usize::from(number)].rejected, 1);
+        add(&self.slots[usize::from(number)].rejected, 1);
     }
 
     #[cold]
     pub fn failed(&self, number: u16) {
-        add(&self.0[usize::from(number)].failed, 1);
+        add(&self.slots[usize::from(number)].failed, 1);
     }
 
     pub fn took(&self, number: u16, ns: u64) {
-        let slot = &self.0[usize::from(number)];
+        let slot = &self.slots[usize::from(number)];
         add(&slot.timed, 1);
         add(&slot.ns, ns);
         slot.times.get_or_init(Box::default).add(ns);
@@ -77,7 +85,8 @@ impl CommandStats {
 
     /// Forgets everything. What a loop counts in this very moment may survive.
     pub fn reset(&self) {
-        for slot in &self.0 {
+        self.hot_keys.lock().clear();
+        for slot in &self.slots {
             [&slot.calls, &slot.rejected, &slot.failed, &slot.timed, &slot.ns]
                 .into_iter()
                 .for_each(|counter| counter.store(0, Relaxed));
@@ -95,7 +104,7 @@ pub(crate) fn summaries<'a>(
     (0..command::count()).filter_map(move |number| {
         let mut sum = Summary::default();
         for stats in loops.clone() {
-            let slot = &stats.0[number];
+            let slot = &stats.slots[number];
             sum.calls += slot.calls.load(Relaxed);
             sum.rejected += slot.rejected.load(Relaxed);
             sum.failed += slot.failed.load(Relaxed);

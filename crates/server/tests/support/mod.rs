@@ -147,12 +147,3 @@ impl Client {
         seen
     }
 }
-
-/// Looks again and again, for ten seconds.
-pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let give_up = Instant::now() + Duration::from_secs(10);
-    while !condition() {
-        assert!(Instant::now() < give_up, "waited in vain until {what}");
-        std::thread::yield_now();
-    }
-}
