@@ -77,12 +77,14 @@ fn what_large_requests_and_slow_readers_take_is_bounded_and_goes_back() {
         })
         .collect();
     let message = encode_parts(&[b"PUBLISH", b"c", &large[..100_000]]);
-    for _ in 0..40 {
+    // The system takes some megabytes for each of them before the server has to.
+    let had_enough = (0..400).any(|_| {
         client.ask_bytes(&message);
         let taken = resident().saturating_sub(before);
         assert!(taken < BUFFER_BYTES + BUFFER_BYTES / 8 + (8 << 20), "{} MiB", taken >> 20);
-    }
-    assert!(running.server.stats().cut > 0, "it was to be too much");
+        running.server.stats().cut > 0
+    });
+    assert!(had_enough, "it was to be too much");
     drop(listeners);
     is_back(&running, before);
     wait_until("the books are empty", || running.server.stats().buffer_bytes == 0);
