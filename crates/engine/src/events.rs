@@ -1,10 +1,13 @@
-//! The change stream: every committed change, in order per shard, into a bounded ring.
+//! Change streams: every committed change, in order per shard, into a bounded ring for each reader.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
+
+use crate::sync::thread_local;
 
 /// What happened to a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +33,50 @@ pub enum ChangeKind {
     Reset = 9,
 }
 
+/// Who makes the changes of a thread, in the words of whoever said so by [`Origin::enter`]. The cache only passes it on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Origin {
+    /// The caller; 0 where nobody said anything.
+    pub caller: u64,
+    /// What the caller does.
+    pub cause: u32,
+}
+
+thread_local! {
+    static ORIGIN: Cell<Origin> = const { Cell::new(Origin { caller: 0, cause: 0 }) };
+    /// Changes of transactions that this thread has noted: their order.
+    static NOTED: Cell<u64> = const { Cell::new(0) };
+}
+
+impl Origin {
+    /// Makes this the origin of what the present thread changes, until the guard is dropped.
+    pub fn enter(self) -> OriginGuard {
+        OriginGuard(ORIGIN.with(|origin| origin.replace(self)))
+    }
+
+    fn current() -> Self {
+        ORIGIN.with(Cell::get)
+    }
+}
+
+/// Ends what [`Origin::enter`] began.
+#[derive(Debug)]
+pub struct OriginGuard(Origin);
+
+impl Drop for OriginGuard {
+    fn drop(&mut self) {
+        ORIGIN.with(|origin| origin.set(self.0));
+    }
+}
+
+/// The place of a change among those that this thread has noted in transactions.
+pub(crate) fn next_place() -> u64 {
+    NOTED.with(|noted| {
+        noted.set(noted.get() + 1);
+        noted.get()
+    })
+}
+
 /// One committed change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
@@ -41,12 +88,21 @@ pub struct Change {
     pub version: u64,
     /// The value that went (removed or replaced), if the stream was opened with values.
     pub old: Option<OldValue>,
+    /// Who caused it; nobody where it went by itself.
+    pub origin: Origin,
 }
 
 impl Change {
+    /// A change of `key` by the present thread.
+    pub(crate) fn of(kind: ChangeKind, key: &[u8], version: u64, old: Option<OldValue>) -> Self {
+        let by_itself = matches!(kind, ChangeKind::Expired | ChangeKind::Evicted);
+        let origin = if by_itself { Origin::default() } else { Origin::current() };
+        Self { kind, key: key.to_vec(), version, old, origin }
+    }
+
     /// A mark without a key: a gap, a clear, a reset.
     pub fn bare(kind: ChangeKind, version: u64) -> Self {
-        Self { kind, key: Vec::new(), version, old: None }
+        Self { kind, key: Vec::new(), version, old: None, origin: Origin::default() }
     }
 
     /// Memory that keeping the change takes.
@@ -75,14 +131,25 @@ pub struct OldValue {
     pub bytes: Vec<u8>,
 }
 
-/// The bounded ring between shards and the reader. Closed, it costs a load per change.
+/// The bounded rings between shards and the readers. Without a reader they cost a load per change.
 #[derive(Clone, Default)]
-pub(crate) struct Ring(Arc<Shared>);
+pub(crate) struct Rings(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
+    /// Whether there is a reader.
     open: AtomicBool,
+    /// Whether one of them wants values.
     with_values: AtomicBool,
+    rings: RwLock<Vec<Arc<Ring>>>,
+}
+
+/// The ring of one reader.
+struct Ring {
+    limits: ChangeLimits,
+    with_values: bool,
+    /// Ends when another one of this sort is opened.
+    is_single: bool,
     state: Mutex<State>,
     wake: Mutex<Option<Wake>>,
     /// Set from a wake-up to the next drain.
@@ -96,9 +163,8 @@ struct State {
     changes: VecDeque<Change>,
     /// Sum of [`Change::bytes`] of them.
     bytes: usize,
-    limits: Option<ChangeLimits>,
-    /// Counts the streams that were opened, so that an old one notices that it was replaced.
-    stream: u64,
+    /// Nobody reads any more.
+    ended: bool,
 }
 
 impl State {
@@ -111,14 +177,17 @@ impl State {
         self.changes.push_back(change);
     }
 
-    fn clear(&mut self) {
+    fn end(&mut self) {
         self.changes.clear();
         self.bytes = 0;
+        self.ended = true;
     }
 
-    fn push(&mut self, change: Change) -> VecDeque<Change> {
+    fn push(&mut self, change: Change, limits: ChangeLimits) -> VecDeque<Change> {
         let mut lost = VecDeque::new();
-        let Some(limits) = self.limits else { return lost };
+        if self.ended {
+            return lost;
+        }
         if self.changes.len() >= limits.changes || !self.has_room(&change, limits) {
             lost = std::mem::take(&mut self.changes);
             self.bytes = 0;
@@ -133,6 +202,28 @@ impl State {
 }
 
 impl Ring {
+    /// Adds changes, with no other one in between.
+    fn push(&self, changes: impl Iterator<Item = Change>) -> VecDeque<Change> {
+        let (mut lost, mut state) = (VecDeque::new(), self.state.lock());
+        for mut change in changes {
+            if !self.with_values {
+                change.old = None;
+            }
+            lost.append(&mut state.push(change, self.limits));
+        }
+        lost
+    }
+
+    fn wake(&self) {
+        if !self.woken.swap(true, Ordering::AcqRel)
+            && let Some(wake) = &*self.wake.lock()
+        {
+            wake();
+        }
+    }
+}
+
+impl Rings {
     /// Whether anybody listens.
     #[inline(always)]
     pub(crate) fn is_open(&self) -> bool {
@@ -144,11 +235,16 @@ impl Ring {
         self.0.with_values.load(Ordering::Relaxed)
     }
 
-    /// Adds a change. When the ring is full, what it holds is replaced by one [`ChangeKind::Gap`], which also stands
+    /// Adds a change. When a ring is full, what it holds is replaced by one [`ChangeKind::Gap`], which also stands
     /// for a change that is too large by itself. What was replaced comes back, to be dropped outside of every lock.
     #[must_use]
     pub(crate) fn push(&self, change: Change) -> VecDeque<Change> {
-        self.0.state.lock().push(change)
+        let mut lost = VecDeque::new();
+        let rings = self.0.rings.read();
+        let Some((last, others)) = rings.split_last() else { return lost };
+        others.iter().for_each(|ring| lost.append(&mut ring.push(std::iter::once(change.clone()))));
+        lost.append(&mut last.push(std::iter::once(change)));
+        lost
     }
 
     /// Adds the changes of one transaction, with no other change in between.
@@ -156,75 +252,73 @@ impl Ring {
     pub(crate) fn push_unit(&self, changes: Vec<Change>) -> VecDeque<Change> {
         let mut lost = VecDeque::new();
         if !changes.is_empty() {
-            let mut state = self.0.state.lock();
-            changes.into_iter().for_each(|change| lost.append(&mut state.push(change)));
+            self.0.rings.read().iter().for_each(|ring| lost.append(&mut ring.push(changes.iter().cloned())));
         }
         lost
     }
 
-    /// Tells the reader that there is something to drain. Not under a shard lock.
+    /// Tells the readers that there is something to drain. Not under a shard lock.
     pub(crate) fn wake(&self) {
-        if self.is_open()
-            && !self.0.woken.swap(true, Ordering::AcqRel)
-            && let Some(wake) = &*self.0.wake.lock()
-        {
-            wake();
+        if self.is_open() {
+            // Not under the lock of the list: what is woken may read there and then.
+            let rings = self.0.rings.read().clone();
+            rings.iter().for_each(|ring| ring.wake());
         }
     }
 
-    /// Opens the ring for a new reader; an older one gets nothing more.
-    pub(crate) fn open(&self, limits: ChangeLimits, with_values: bool) -> ChangeStream {
-        *self.0.wake.lock() = None;
-        let mut state = self.0.state.lock();
-        state.clear();
+    /// Opens a ring for a new reader. If it is to be a single one, an older single one gets nothing more.
+    pub(crate) fn open(&self, limits: ChangeLimits, with_values: bool, is_single: bool) -> ChangeStream {
         // One place more than one change: a gap needs a change behind it.
-        state.limits = Some(ChangeLimits { changes: limits.changes.max(2), ..limits });
-        state.stream += 1;
-        self.0.with_values.store(with_values, Ordering::Relaxed);
-        self.0.woken.store(false, Ordering::Release);
-        self.0.open.store(true, Ordering::Relaxed);
-        ChangeStream { ring: self.clone(), stream: state.stream }
+        let limits = ChangeLimits { changes: limits.changes.max(2), ..limits };
+        let (state, wake, woken) = Default::default();
+        let ring = Arc::new(Ring { limits, with_values, is_single, state, wake, woken });
+        self.change(|rings| {
+            if is_single {
+                rings.extract_if(.., |one| one.is_single).for_each(|one| one.state.lock().end());
+            }
+            rings.push(Arc::clone(&ring));
+        });
+        ChangeStream { rings: self.clone(), ring }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Vec<Arc<Ring>>)) {
+        let mut rings = self.0.rings.write();
+        change(&mut rings);
+        self.0.with_values.store(rings.iter().any(|ring| ring.with_values), Ordering::Relaxed);
+        self.0.open.store(!rings.is_empty(), Ordering::Relaxed);
     }
 }
 
-/// A reader of the change stream. Dropping it ends the stream; without one, changes cost nothing.
+/// A reader of the changes. Dropping it ends the stream; without any, changes cost nothing.
 pub struct ChangeStream {
-    ring: Ring,
-    stream: u64,
+    rings: Rings,
+    ring: Arc<Ring>,
 }
 
 impl ChangeStream {
     /// Takes up to `max` changes that are there; never waits.
     pub fn drain(&self, max: usize) -> Vec<Change> {
-        let shared = &self.ring.0;
-        shared.woken.store(false, Ordering::Release);
-        let state = &mut *shared.state.lock();
-        if state.stream != self.stream {
-            return Vec::new();
-        }
+        self.ring.woken.store(false, Ordering::Release);
+        let state = &mut *self.ring.state.lock();
         let count = max.min(state.changes.len());
         let taken: Vec<_> = state.changes.drain(..count).collect();
         state.bytes -= taken.iter().map(Change::bytes).sum::<usize>();
         taken
     }
 
-    /// Calls `wake` (from any thread, at most once between two drains, never under a shard lock) when changes are
-    /// there. After a wake-up, drain until nothing comes.
+    /// Calls `wake` (from any thread, at most once between two drains, never under the lock of a shard that a single
+    /// operation holds) when changes are there. After a wake-up, drain until nothing comes. `wake` may drain itself, but
+    /// not call the cache.
     pub fn on_ready(&self, wake: Box<dyn Fn() + Send + Sync>) {
-        let mut current = self.ring.0.wake.lock();
-        if self.ring.0.state.lock().stream == self.stream {
-            *current = Some(wake);
+        if !self.ring.state.lock().ended {
+            *self.ring.wake.lock() = Some(wake);
         }
     }
 }
 
 impl Drop for ChangeStream {
     fn drop(&mut self) {
-        let mut state = self.ring.0.state.lock();
-        if state.stream == self.stream {
-            self.ring.0.open.store(false, Ordering::Relaxed);
-            state.clear();
-            state.limits = None;
-        }
+        self.rings.change(|rings| rings.retain(|one| !Arc::ptr_eq(one, &self.ring)));
+        self.ring.state.lock().end();
     }
 }

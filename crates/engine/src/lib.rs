@@ -38,7 +38,7 @@ pub use cache::{
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use collection::{Editor, Element, Elements, Growth, Put};
 pub use error::{Error, Result};
-pub use events::{Change, ChangeKind, ChangeLimits, ChangeStream, OldValue};
+pub use events::{Change, ChangeKind, ChangeLimits, ChangeStream, OldValue, Origin, OriginGuard};
 pub use options::{Compression, Options, PolicyKind};
 pub use stats::Stats;
 pub use value::{Condition, Expiry, Found, Kind, LargeValue, NewValue, ReadMode, Transform, WriteOptions, Written};

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use tandem_engine::{
-    Cache, Change, ChangeKind, ChangeLimits, ChangeStream, Condition, Expiry, Kind, NewValue, Options, PolicyKind,
-    ReadMode, WriteOptions,
+    Cache, Change, ChangeKind, ChangeLimits, ChangeStream, Condition, Expiry, Kind, NewValue, Options, Origin,
+    PolicyKind, ReadMode, WriteOptions,
 };
 
 fn cache(shards: usize) -> Cache {
@@ -179,4 +179,49 @@ fn a_write_while_the_thread_unwinds_harms_nobody() {
     }));
     assert!(unwound.is_err());
     assert_eq!((cache.stats().resets, cache.len()), (0, 2));
+}
+
+#[test]
+fn several_readers_are_told_the_same_and_who_it_was() {
+    let cache = cache(4);
+    let (first, single) =
+        (cache.subscribe(ChangeLimits { changes: 100, bytes: usize::MAX }), listen(&cache, 100, true));
+    let second = cache.subscribe(ChangeLimits { changes: 2, bytes: usize::MAX });
+    {
+        let _origin = Origin { caller: 7, cause: 3 }.enter();
+        set(&cache, b"a", b"1");
+        let _inner = Origin { caller: 8, cause: 4 }.enter();
+        set(&cache, b"a", b"2");
+    }
+    set(&cache, b"a", b"3");
+    let told = |stream: &ChangeStream| {
+        let changes = stream.drain(100).into_iter();
+        changes.map(|change| (change.kind, change.origin.caller, change.old.is_some())).collect::<Vec<_>>()
+    };
+    use ChangeKind::{Added, Deleted, Gap, Replaced};
+    assert_eq!(told(&first), [(Added, 7, false), (Replaced, 8, false), (Replaced, 0, false)]);
+    assert_eq!(told(&single), [(Added, 7, false), (Replaced, 8, true), (Replaced, 0, true)]);
+    assert_eq!(told(&second), [(Gap, 0, false), (Replaced, 0, false)]);
+    // Another single one ends the first of them, and no other.
+    let later = listen(&cache, 100, false);
+    cache.delete(b"a", Condition::Always).unwrap();
+    assert_eq!(told(&single), []);
+    assert_eq!((told(&later), told(&first)), (vec![(Deleted, 0, false)], vec![(Deleted, 0, false)]));
+}
+
+/// What wakes may read there and then, on the thread that has made the change.
+#[test]
+fn a_change_is_told_before_its_caller_goes_on() {
+    let cache = Arc::new(cache(4));
+    let stream = Arc::new(cache.subscribe(ChangeLimits { changes: 100, bytes: usize::MAX }));
+    let told = Arc::new(AtomicU32::new(0));
+    let (own, count) = (Arc::downgrade(&stream), Arc::clone(&told));
+    stream.on_ready(Box::new(move || {
+        let drained = own.upgrade().map_or(0, |stream| stream.drain(usize::MAX).len());
+        count.fetch_add(drained as u32, Ordering::Relaxed);
+    }));
+    for number in 1..50 {
+        set(&cache, b"a", b"1");
+        assert_eq!(told.load(Ordering::Relaxed), number);
+    }
 }

@@ -36,9 +36,9 @@ impl Queue {
         if !always && self.kinds & (1 << change.kind as u32) == 0 {
             return;
         }
-        let &Change { kind, version, .. } = change;
+        let &Change { kind, version, origin, .. } = change;
         let old = change.old.as_ref().filter(|_| self.with_values).cloned();
-        let change = Change { kind, key: change.key.clone(), version, old };
+        let change = Change { kind, key: change.key.clone(), version, old, origin };
         let ends_with_gap = self.changes.back().is_some_and(|last| last.kind == ChangeKind::Gap);
         if self.has_room(&change) {
             self.add(change);

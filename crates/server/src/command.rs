@@ -35,6 +35,7 @@ mod sets;
 mod slowlog;
 mod sort;
 mod strings;
+mod tracking;
 mod transactions;
 mod update;
 mod versions;

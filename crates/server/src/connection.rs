@@ -154,9 +154,10 @@ impl Connection {
             || self.client.special.contains(Special::SUBSCRIBED)
     }
 
-    /// The peer has closed its side.
-    pub fn on_hangup(&mut self) {
+    /// The peer has closed its side. Whether that is the end: its requests wait for a pause to end, as in Redis in vain.
+    pub fn on_hangup(&mut self) -> bool {
         self.hangup = true;
+        self.state == State::Parked && self.client.parked == Some(Parked::Pause)
     }
 
     /// Takes what this connection has in the books out of them, and ends its subscriptions.
@@ -230,11 +231,14 @@ impl Connection {
         (result, None)
     }
 
-    /// Notes a pause before requests are run.
+    /// Notes before requests are run what holds for all clients.
     #[inline]
-    fn look_for_pause(&mut self, shared: &Shared) {
+    fn look_around(&mut self, shared: &Shared) {
         if shared.pause.is_on() {
             self.client.special.insert(Special::PAUSED);
+        }
+        if shared.observer.is_on() {
+            self.client.special.insert(Special::OBSERVED);
         }
     }
 
@@ -340,7 +344,7 @@ impl Connection {
         counters: &Counters,
     ) -> Outcome {
         let Workspace { input, ahead, requests, output, keys, .. } = work;
-        self.look_for_pause(shared);
+        self.look_around(shared);
         let bytes = &place.map_or(input, |place| &mut ahead[place])[..count];
         let mut backlog = self.backlog.take();
         let output = backlog.as_deref_mut().unwrap_or(output);
@@ -370,7 +374,7 @@ impl Connection {
     /// Runs the requests in `input`, to which `count` bytes were just added.
     fn run_waiting(&mut self, count: usize, work: &mut Workspace, shared: &Shared, counters: &Counters) -> Outcome {
         let Workspace { requests, output, keys, .. } = work;
-        self.look_for_pause(shared);
+        self.look_around(shared);
         requests.exchange(&mut self.parser);
         let mut backlog = self.backlog.take();
         let output = backlog.as_deref_mut().unwrap_or(output);

@@ -10,6 +10,7 @@ use tandem_wire::Args;
 
 use crate::command::{Command, Context, Entry, Flag, refusal};
 use crate::connection::{Parked, Special};
+use crate::observer;
 use crate::transaction;
 
 /// What a client is told whose request met a defect of the server.
@@ -76,7 +77,7 @@ pub(crate) fn resolve(
 /// Runs one request of a client in a special state.
 #[cold]
 fn run_special(context: &mut Context<'_>, entry: Option<&'static Entry>, args: Args<'_>) {
-    let mark = context.output.mark();
+    let (mark, start) = (context.output.mark(), context.output.len());
     if context.client.special.take(Special::SKIP_NEXT) {
         context.client.special.insert(Special::SKIP);
     }
@@ -93,7 +94,9 @@ fn run_special(context: &mut Context<'_>, entry: Option<&'static Entry>, args: A
         return;
     }
     // Still so after the request: it was not the one that wants replies again.
-    if context.client.special.take(Special::SKIP) || context.client.special.contains(Special::REPLY_OFF) {
+    let unwanted = context.client.special.take(Special::SKIP) || context.client.special.contains(Special::REPLY_OFF);
+    let confirms = entry.is_some_and(|entry| CONFIRMED.contains(&entry.command.name));
+    if unwanted && !(confirms && context.output.is_frame_at(start)) {
         context.output.rewind(mark);
     }
 }
@@ -129,7 +132,22 @@ fn run_restricted(context: &mut Context<'_>, container: Option<&'static Entry>, 
     if context.client.special.contains(Special::MULTI) && !transaction::RUN_AT_ONCE.contains(&command.name) {
         return transaction::queue(context, entry, args);
     }
-    (command.run)(context, args);
+    run_observed(context, entry, args);
+    if !context.server.observer.is_on() {
+        context.client.special.take(Special::OBSERVED);
+    }
+    // What was said about caching holds for the next request, or the next transaction.
+    let is_client = container.is_some_and(|container| container.command.name == "client");
+    if !is_client && !context.client.special.contains(Special::MULTI) {
+        context.client.special.take(Special::CACHING);
+    }
+}
+
+/// Runs a command whose changes others may want to know of.
+#[inline]
+pub(crate) fn run_observed(context: &mut Context<'_>, entry: &'static Entry, args: Args<'_>) {
+    let _origin = observer::watch(context.server, context.client, entry, args);
+    (entry.command.run)(context, args);
 }
 
 /// Answers that a command is not run. An `EXEC` ends its transaction all the same.
@@ -144,6 +162,9 @@ fn refuse(context: &mut Context<'_>, command: &Command, message: &str) {
 fn changes(command: &Command) -> bool {
     command.flags.contains(&Flag::Write) || matches!(command.name, "publish" | "exec" | "eval" | "evalsha")
 }
+
+/// What is answered by messages rather than replies: those come whether replies are wanted or not.
+const CONFIRMED: [&str; 4] = ["subscribe", "unsubscribe", "psubscribe", "punsubscribe"];
 
 /// What a client of RESP2 may do while it listens.
 const LISTENERS_MAY: [&str; 7] = ["subscribe", "unsubscribe", "psubscribe", "punsubscribe", "ping", "quit", "reset"];

@@ -130,8 +130,9 @@ impl EventLoop {
                         }
                         if event.is_read_closed()
                             && let Some(connection) = self.connections.get_mut(slot)
+                            && connection.on_hangup()
                         {
-                            connection.on_hangup();
+                            self.close(slot);
                         }
                         if event.is_writable() {
                             self.on_writable(slot);
@@ -366,6 +367,12 @@ impl EventLoop {
                     drop(push);
                     self.shared.release_push(push_bytes);
                 }
+                Message::Notice { to, notice, is_redirected } => {
+                    let connection = self.connections.get_mut(to.slot as usize).filter(|one| one.id() == to.client_id);
+                    let queued = connection.map(|one| one.queue_notice(&notice, is_redirected, &self.shared));
+                    self.send_soon(to.slot as usize, queued.unwrap_or(Some(0)), &mut pushed);
+                    self.shared.release_push(push_bytes);
+                }
                 Message::Outcome { to, ticket, outcome } => {
                     let slot = to.slot as usize;
                     let Some(connection) = self.connections.get_mut(slot).filter(|one| one.id() == to.client_id) else {
@@ -417,11 +424,17 @@ impl EventLoop {
 
     /// Hands a push to a connection. It is sent at once if much waits, else with others: `pushed` notes the slot.
     fn push(&mut self, address: Address, topic: &Topic, push: &Push, pushed: &mut Vec<usize>) {
-        let slot = address.slot as usize;
-        let Some(connection) = self.connections.get_mut(slot).filter(|one| one.id() == address.client_id) else {
+        let Some(connection) = self.connections.get_mut(address.slot as usize) else { return };
+        if connection.id() != address.client_id {
             return;
-        };
-        match connection.queue(topic, push, &self.shared) {
+        }
+        let queued = connection.queue(topic, push, &self.shared);
+        self.send_soon(address.slot as usize, queued, pushed);
+    }
+
+    /// Goes on with a connection for which `queued` bytes wait; `None`: it takes so little that it is cut.
+    fn send_soon(&mut self, slot: usize, queued: Option<usize>, pushed: &mut Vec<usize>) {
+        match queued {
             Some(0) => {}
             Some(..SEND_BYTES) => pushed.push(slot),
             Some(_) => self.on_writable(slot),

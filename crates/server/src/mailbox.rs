@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use tandem_engine::gates::Outcome;
 
 use crate::pubsub::{Push, Topic};
+use crate::tracking::Notice;
 
 /// Where a connection lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub(crate) enum Message {
     Connection(TcpStream),
     /// A push for those of these connections that still listen to the topic.
     Publish { topic: Topic, push: Push, to: Vec<Address> },
+    /// Something for a client that tracks keys, or for one that another one redirects to.
+    Notice { to: Address, notice: Notice, is_redirected: bool },
     /// A connection to close.
     Close(Address),
     /// What has become of a request that waits for a key.
@@ -41,6 +44,7 @@ impl Message {
     pub fn push_bytes(&self) -> usize {
         match self {
             Self::Publish { push, to, .. } => push.len() + to.len() * size_of::<Address>(),
+            Self::Notice { notice, .. } => notice.len(),
             _ => 0,
         }
     }
@@ -68,9 +72,11 @@ impl Mailbox {
         let messages = &mut *self.messages.lock();
         let bytes = message.push_bytes();
         match message {
-            Message::Publish { to, .. } if !has_room(bytes, messages.push_bytes + bytes) => {
-                messages.waiting.extend(to.into_iter().map(Message::Close));
-            }
+            message if bytes > 0 && !has_room(bytes, messages.push_bytes + bytes) => match message {
+                Message::Publish { to, .. } => messages.waiting.extend(to.into_iter().map(Message::Close)),
+                Message::Notice { to, .. } => messages.waiting.push(Message::Close(to)),
+                _ => {}
+            },
             message => {
                 messages.push_bytes += bytes;
                 messages.waiting.push(message);

@@ -129,6 +129,11 @@ impl Output {
         self.bytes.get(start) == Some(&b'-')
     }
 
+    /// Whether what begins at `start` consists of several parts.
+    pub fn is_frame_at(&self, start: usize) -> bool {
+        matches!(self.bytes.get(start), Some(b'*' | b'>'))
+    }
+
     /// The reply that begins at `start`, without its sign, if it is an error.
     pub fn error_at(&self, start: usize) -> Option<&[u8]> {
         self.bytes.get(start..)?.strip_prefix(b"-")

@@ -18,6 +18,7 @@ use crate::database::Databases;
 use crate::event_loop::{EventLoop, WAKER};
 use crate::mailbox::Mailbox;
 use crate::observe::{Errors, Rates, Slowlog};
+use crate::observer::Observer;
 use crate::options::ServerOptions;
 use crate::pause::Pause;
 use crate::pubsub::PubSub;
@@ -186,6 +187,7 @@ impl Server {
             pause: Pause::default(),
             pubsub: PubSub::default(),
             databases,
+            observer: Observer::default(),
             census: Mutex::default(),
             scripts: Mutex::new(ScriptCache::new(buffer_limit)),
             errors: Errors::default(),

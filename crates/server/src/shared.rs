@@ -15,6 +15,7 @@ use crate::clients::Clients;
 use crate::database::Databases;
 use crate::mailbox::{Mailbox, Message};
 use crate::observe::{CommandStats, Errors, Rates, Slowlog};
+use crate::observer::Observer;
 use crate::options::ServerOptions;
 use crate::pause::Pause;
 use crate::pubsub::PubSub;
@@ -63,6 +64,8 @@ pub(crate) struct Shared {
     pub pause: Pause,
     /// Who listens to what.
     pub pubsub: PubSub,
+    /// Who is told of changes.
+    pub observer: Observer,
     /// The numbered databases of the cache.
     pub databases: Arc<Databases>,
     /// The last count of the keys of each database.

@@ -11,6 +11,7 @@ use tandem_wire::{Args, KeptRequests, reply};
 use crate::command::{Command, Context, Entry, Flag, Group, Keys, keys_of, refusal};
 use crate::connection::Special;
 use crate::database::Restore;
+use crate::dispatch::run_observed;
 use crate::shared::Shared;
 
 /// Keys that one client may watch.
@@ -277,7 +278,7 @@ fn run_all(context: &mut Context<'_>, queue: &Queue, held: &Held<'_>) -> Result<
         if number > 0 && started.elapsed() > budget && !held.is_final() {
             return Err(Failure::OutOfTime);
         }
-        (entry.command.run)(context, args);
+        run_observed(context, entry, args);
         if context.client.special.contains(Special::UNDONE) {
             return Err(Failure::Stopped);
         }

@@ -120,7 +120,7 @@ impl Cache {
             // A shard has one, and one for each of the cleared indexes it may keep.
             small_directories: Arc::new(SmallDirectories::new(4 * shards)?),
             directories: parking_lot::Mutex::default(),
-            ring: crate::events::Ring::default(),
+            ring: crate::events::Rings::default(),
             gates: AtomicU64::new(0),
             gate_bytes: AtomicU64::new(0),
             journal_bytes: AtomicU64::new(0),
@@ -153,10 +153,18 @@ impl Cache {
         &self.shared.options
     }
 
-    /// Opens the change stream with a ring of at most `limits`; `with_values` copies the values that go, too.
-    /// At most one stream a cache; a second open ends the first.
+    /// Opens a change stream with a ring of at most `limits`; `with_values` copies the values that go, too.
+    /// At most one stream a cache; a second open ends the first. Those of [`Cache::subscribe`] do not count.
     pub fn changes(&self, limits: ChangeLimits, with_values: bool) -> ChangeStream {
-        self.shared.ring.open(limits, with_values)
+        self.shared.ring.open(limits, with_values, true)
+    }
+
+    /// Opens one more change stream, without values. Every change that begins behind this call is told.
+    pub fn subscribe(&self, limits: ChangeLimits) -> ChangeStream {
+        let stream = self.shared.ring.open(limits, false, false);
+        // Whoever is inside a shard may have looked before whether anybody listens.
+        (0..self.shards.len()).for_each(|number| drop(self.lock_number(number)));
+        stream
     }
 
     /// Closes the cache: what it holds goes, later writes answer [`Error::Closed`], later reads miss.

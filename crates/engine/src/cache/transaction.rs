@@ -126,7 +126,8 @@ impl Cache {
             guards.iter_mut().for_each(|shard| shard.restore(&mut changes, &mut effects));
         }
         effects.changed |= !changes.is_empty();
-        effects.lost = self.shared.ring.push_unit(changes);
+        changes.sort_unstable_by_key(|told| told.place);
+        effects.lost = self.shared.ring.push_unit(changes.into_iter().map(|told| told.change).collect());
         let journals: Vec<_> = guards.iter_mut().map(|shard| shard.end_journal(&mut effects)).collect();
         let changes = keeps && guards.iter().any(|shard| shard.is_written());
         if changes {

@@ -7,7 +7,7 @@ use rapidhash::fast::RandomState;
 
 use super::copy::EntryCopy;
 use super::{Counters, Effects, Removal, Shard, Step};
-use crate::events::{Change, ChangeKind};
+use crate::events::{Change, ChangeKind, next_place};
 use crate::gates::Overtaking;
 use crate::memory::NONE;
 use crate::record::{Record, field};
@@ -25,8 +25,8 @@ const RESTORE_ATTEMPTS: u32 = 64;
 pub(crate) struct Journal {
     /// Every key that was changed, as it was before.
     before: HashMap<Box<[u8]>, Before, RandomState>,
-    /// What the stream is to be told, in order; and whether it is so even if the transaction is undone.
-    changes: Vec<(Change, bool)>,
+    /// What the streams are to be told, in order.
+    changes: Vec<Told>,
     /// What overtakes the gates of a key, once it is sure.
     overtakings: HashMap<Box<[u8]>, Overtaking, RandomState>,
     /// Changed keys that somebody watches.
@@ -37,6 +37,21 @@ pub(crate) struct Journal {
     undoing: bool,
     /// What is counted in `journal_bytes`.
     bytes: u64,
+}
+
+/// A change that the streams are to be told of at the end.
+pub(crate) struct Told {
+    pub(crate) change: Change,
+    /// Its place among those of all shards.
+    pub(crate) place: u64,
+    /// Whether it is so even if the transaction is undone.
+    by_itself: bool,
+}
+
+impl Told {
+    fn new(change: Change, by_itself: bool) -> Self {
+        Self { change, place: next_place(), by_itself }
+    }
 }
 
 enum Before {
@@ -62,9 +77,9 @@ impl Journal {
         };
         if self.changes.len() >= MAX_CHANGES {
             self.changes.clear();
-            self.changes.push((Change::bare(ChangeKind::Gap, change.version), true));
+            self.changes.push(Told::new(Change::bare(ChangeKind::Gap, change.version), true));
         }
-        self.changes.push((change, by_itself));
+        self.changes.push(Told::new(change, by_itself));
     }
 
     /// Leaves the flags of those who watch `key` for the commit.
@@ -126,10 +141,10 @@ impl Shard {
 
     /// The first half of a commit: marks those who watch what was changed, and moves what the stream is to be told to
     /// `changes`.
-    pub(crate) fn commit(&mut self, changes: &mut Vec<Change>) {
+    pub(crate) fn commit(&mut self, changes: &mut Vec<Told>) {
         let Some(journal) = &mut self.journal else { return };
         journal.watched.iter().for_each(|key| self.watches.mark(key));
-        changes.extend(journal.changes.drain(..).map(|(change, _)| change));
+        changes.append(&mut journal.changes);
     }
 
     /// The first half of undoing: takes out everything that the transaction has written, so that there is room for
@@ -150,10 +165,10 @@ impl Shard {
     }
 
     /// The second half of undoing: puts back what was there, and moves what happened all the same to `changes`.
-    pub(crate) fn restore(&mut self, changes: &mut Vec<Change>, effects: &mut Effects) {
+    pub(crate) fn restore(&mut self, changes: &mut Vec<Told>, effects: &mut Effects) {
         let Some(journal) = &mut self.journal else { return };
         journal.overtakings.clear();
-        journal.changes.retain(|(_, by_itself)| *by_itself);
+        journal.changes.retain(|told| told.by_itself);
         let counters = journal.counters;
         let before = std::mem::take(&mut journal.before);
         self.insist = true;
@@ -173,7 +188,7 @@ impl Shard {
         self.counters.compressed = counters.compressed;
         if let Some(journal) = &mut self.journal {
             journal.before = before;
-            changes.extend(journal.changes.drain(..).map(|(change, _)| change));
+            changes.append(&mut journal.changes);
         }
     }
 

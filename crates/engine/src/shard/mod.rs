@@ -22,7 +22,7 @@ use std::time::Instant;
 
 use crate::LargeValue;
 use crate::error::{Error, Result};
-use crate::events::{Change, ChangeKind, Ring};
+use crate::events::{Change, ChangeKind, Rings};
 use crate::eviction::{Eviction, GhostTable, Policy};
 use crate::gates::{DEFAULT_PER_KEY, Gates};
 use crate::index::{Directory, Index, Position, Retired, SmallDirectories};
@@ -54,7 +54,7 @@ pub(crate) struct Shared {
     pub(crate) small_directories: Arc<SmallDirectories>,
     /// Directories that are not in use; see [`Directory`].
     pub(crate) directories: Mutex<Vec<Directory>>,
-    pub(crate) ring: Ring,
+    pub(crate) ring: Rings,
     /// Keys with a gate in all shards, and the bytes charged for them.
     pub(crate) gates: AtomicU64,
     pub(crate) gate_bytes: AtomicU64,

@@ -37,7 +37,7 @@ impl Shard {
                 codec: record.codec(),
                 bytes: read::owned_value(record),
             });
-            self.push(Change { kind, key: record.key().to_vec(), version, old }, effects);
+            self.push(Change::of(kind, record.key(), version, old), effects);
         }
     }
 
@@ -66,7 +66,7 @@ impl Shard {
         self.counters.evictions += 1;
         self.watches.mark(key);
         if self.shared.ring.is_open() {
-            self.push(Change { kind: ChangeKind::Evicted, key: key.to_vec(), version, old: None }, effects);
+            self.push(Change::of(ChangeKind::Evicted, key, version, None), effects);
         }
     }
 

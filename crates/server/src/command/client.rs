@@ -6,13 +6,13 @@ use tandem_wire::number::parse_i64;
 use tandem_wire::{Args, reply};
 
 use super::connection::{BASE, name_client};
-use super::{Category, Command, Context, Flag, refusal};
+use super::{Category, Command, Context, Flag, refusal, tracking};
 use crate::clients::{Card, ClientType};
 use crate::connection::Special;
 use crate::mailbox::Message;
 
 /// What the subcommands have in common.
-const CLIENT: Command = Command { flags: &[Flag::NoScript, Flag::Loading, Flag::Stale], ..BASE };
+pub(super) const CLIENT: Command = Command { flags: &[Flag::NoScript, Flag::Loading, Flag::Stale], ..BASE };
 
 /// What those have in common that concern other clients.
 const ADMIN: Command = Command {
@@ -127,15 +127,10 @@ pub(super) const SUBCOMMANDS: &[Command] = &[
         run: set_reply,
         ..CLIENT
     },
-    Command {
-        name: "getredir",
-        syntax: "CLIENT GETREDIR",
-        summary: "Get tracking notifications redirection client ID if any",
-        since: "6.0.0",
-        arity: 2,
-        run: |context, _| context.integer(-1),
-        ..CLIENT
-    },
+    tracking::TRACKING,
+    tracking::TRACKINGINFO,
+    tracking::CACHING,
+    tracking::GETREDIR,
 ];
 
 pub(super) const BAD_NAME: &str = "ERR Client names cannot contain spaces, newlines or special characters.";
@@ -293,11 +288,12 @@ fn kill(context: &mut Context<'_>, args: Args<'_>) {
             _ => context.ok(),
         };
     }
-    if !args.len().is_multiple_of(2) {
-        return context.error(refusal::SYNTAX);
-    }
     let mut filter = Filter::default();
     for at in (2..args.len()).step_by(2) {
+        // What is wrong further in front is said first.
+        if at + 1 == args.len() {
+            return context.error(refusal::SYNTAX);
+        }
         let (option, value) = (args[at].to_ascii_lowercase(), &args[at + 1]);
         match option.as_slice() {
             b"id" => match parse_i64(value) {

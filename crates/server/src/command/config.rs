@@ -6,7 +6,9 @@ use tandem_wire::number::parse_i64;
 use tandem_wire::{Args, reply};
 
 use super::{Command, Context, Flag, help, info, refusal, server};
+use crate::connection::Special;
 use crate::glob;
+use crate::notify::Notify;
 use crate::observe::SLOWLOG_MAX_LEN;
 
 /// What the subcommands have in common.
@@ -75,7 +77,7 @@ fn parameters(context: &Context<'_>) -> Vec<(&'static str, String)> {
         ("maxclients", options.limits.clients.to_string()),
         ("maxmemory", context.cache().stats().max_bytes.to_string()),
         ("maxmemory-policy", info::policy_name(cache.policy).into()),
-        ("notify-keyspace-events", String::new()),
+        ("notify-keyspace-events", context.server.observer.notify.letters()),
         ("port", context.server.address.port().to_string()),
         ("proto-max-bulk-len", options.limits.request.bulk_bytes.to_string()),
         ("requirepass", String::new()),
@@ -113,6 +115,8 @@ enum Change {
     MaxMemory(u64),
     SlowerThan(i64),
     MaxLen(usize),
+    /// Classes of keyspace events.
+    Events(u16),
     /// The parameter has this value already.
     None,
 }
@@ -155,6 +159,11 @@ fn set(context: &mut Context<'_>, args: Args<'_>) {
             }
             Change::SlowerThan(us) => slowlog.threshold_us.store(us, Relaxed),
             Change::MaxLen(len) => slowlog.max_len.store(len, Relaxed),
+            Change::Events(classes) => {
+                context.server.observer.notify.set(classes);
+                context.server.observer.refresh(context.server);
+                context.client.special.insert(Special::OBSERVED);
+            }
             Change::None => {}
         }
     }
@@ -173,6 +182,7 @@ fn check(name: &str, value: &[u8], present: &str) -> Result<Change, String> {
     };
     match name {
         "maxmemory" => memory(value).map(Change::MaxMemory).ok_or_else(|| "argument must be a memory value".into()),
+        "notify-keyspace-events" => Notify::parse(value).map(Change::Events).map_err(str::to_owned),
         "slowlog-log-slower-than" => number(-1, i64::MAX).map(Change::SlowerThan),
         "slowlog-max-len" => number(0, SLOWLOG_MAX_LEN as i64).map(|len| Change::MaxLen(len as usize)),
         _ if value.eq_ignore_ascii_case(present.as_bytes()) => Ok(Change::None),

@@ -151,12 +151,15 @@ fn hello(context: &mut Context<'_>, args: Args<'_>) {
             None => return context.error("ERR Protocol version is not an integer or out of range"),
         };
     }
-    let (mut name, mut credentials) = (None, None);
+    let mut name = None;
     let mut at = 2;
     while at < args.len() {
         let left = args.len() - at - 1;
         if args[at].eq_ignore_ascii_case(b"auth") && left >= 2 {
-            credentials = Some((&args[at + 1], &args[at + 2]));
+            // At once, whatever is wrong behind it.
+            if !log_in(context, &args[at + 1], &args[at + 2]) {
+                return context.error(WRONG_PASSWORD);
+            }
             at += 3;
         } else if args[at].eq_ignore_ascii_case(b"setname") && left >= 1 {
             if !client::is_name(&args[at + 1]) {
@@ -168,15 +171,10 @@ fn hello(context: &mut Context<'_>, args: Args<'_>) {
             return refusal::repeating(context, "ERR Syntax error in HELLO option '", &args[at], "'");
         }
     }
-    if let Some((user, word)) = credentials
-        && !log_in(context, user, word)
-    {
-        return context.error(WRONG_PASSWORD);
-    }
     if context.client.special.contains(Special::NEEDS_AUTH) {
         return context.error(
-            "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH \
-             <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the \
+            "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> \
+             <pass> option can be used to authenticate the client and select the RESP protocol version at the \
              same time",
         );
     }

@@ -1,6 +1,6 @@
 //! Commands over all keys of a database.
 
-use tandem_engine::{Condition, ScanEntry};
+use tandem_engine::{Condition, Error, ScanEntry, Scope};
 use tandem_wire::number::parse_i64;
 use tandem_wire::{Args, reply};
 
@@ -214,8 +214,20 @@ fn flushall(context: &mut Context<'_>, args: Args<'_>) {
     if !flush_options(args) {
         return context.error(refusal::SYNTAX);
     }
-    context.cache().clear();
-    context.ok();
+    clear(context);
+}
+
+/// Empties the cache, at one moment for all who look.
+fn clear(context: &mut Context<'_>) {
+    let cache = context.cache();
+    let cleared = cache.transaction(Scope::All, |_| {
+        cache.clear();
+        Ok::<_, Error>(())
+    });
+    match cleared {
+        Ok(()) => context.ok(),
+        Err(error) => refusal::engine(context, &error),
+    }
 }
 
 fn flushdb(context: &mut Context<'_>, args: Args<'_>) {
@@ -223,18 +235,17 @@ fn flushdb(context: &mut Context<'_>, args: Args<'_>) {
         return context.error(refusal::SYNTAX);
     }
     if is_alone(context) {
-        context.cache().clear();
-    } else {
-        let cache = context.cache();
-        let mut refused = None;
-        each_key(context, |_, stored| {
-            if let Err(error) = cache.delete(stored, Condition::Always) {
-                refused = Some(error);
-            }
-        });
-        if let Some(error) = refused {
-            return refusal::engine(context, &error);
-        }
+        return clear(context);
     }
-    context.ok();
+    let cache = context.cache();
+    let mut refused = None;
+    each_key(context, |_, stored| {
+        if let Err(error) = cache.delete(stored, Condition::Always) {
+            refused = Some(error);
+        }
+    });
+    match refused {
+        None => context.ok(),
+        Some(error) => refusal::engine(context, &error),
+    }
 }

@@ -169,6 +169,8 @@ fn swapdb(context: &mut Context<'_>, args: Args<'_>) {
     let swapped = server.cache.transaction(Scope::All, |_| {
         if one != other {
             server.databases.swap(one, other);
+            // Copies that clients keep are those of keys, not of databases.
+            server.observer.tracking.invalidate_all(server);
         }
         Ok::<_, Error>(())
     });

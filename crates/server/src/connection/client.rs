@@ -33,13 +33,27 @@ impl Special {
     pub const MULTI: Self = Self(1 << 7);
     /// A part of the present transaction was stopped: all of it is undone.
     pub const UNDONE: Self = Self(1 << 8);
+    /// The client is told of changed keys.
+    pub const TRACKING: Self = Self(1 << 9);
+    /// Of all, not only of those that it has read.
+    pub const BROADCAST: Self = Self(1 << 10);
+    /// It has said `CLIENT CACHING` about what comes next.
+    pub const CACHING: Self = Self(1 << 11);
+    /// When the turn began somebody wanted to know of changes: they have to say who caused them.
+    pub const OBSERVED: Self = Self(1 << 12);
 
     /// A request waits for a key, and holds the others up. Only shown.
     pub const BLOCKED: Self = Self(1 << 15);
 
     /// Letters by which `CLIENT LIST` shows some of them.
-    pub const LETTERS: [(Self, char); 4] =
-        [(Self::SUBSCRIBED, 'P'), (Self::MULTI, 'x'), (Self::BLOCKED, 'b'), (Self::NO_EVICT, 'e')];
+    pub const LETTERS: [(Self, char); 6] = [
+        (Self::SUBSCRIBED, 'P'),
+        (Self::MULTI, 'x'),
+        (Self::BLOCKED, 'b'),
+        (Self::TRACKING, 't'),
+        (Self::BROADCAST, 'B'),
+        (Self::NO_EVICT, 'e'),
+    ];
 
     pub fn from_bits(bits: u16) -> Self {
         Self(bits)
@@ -164,13 +178,27 @@ impl Client {
             last_command: self.last_command,
             ..Self::new(self.address(), knocks)
         };
-        if special.contains(Special::NO_EVICT) {
-            self.special.insert(Special::NO_EVICT);
+        // That the present request is not to be answered was said about this one.
+        for kept in [Special::NO_EVICT, Special::SKIP] {
+            if special.contains(kept) {
+                self.special.insert(kept);
+            }
+        }
+    }
+
+    /// Ends `CLIENT TRACKING`.
+    pub fn stop_tracking(&mut self, shared: &Shared) {
+        self.special.take(Special::BROADCAST);
+        self.special.take(Special::CACHING);
+        if self.special.take(Special::TRACKING) {
+            shared.observer.tracking.end(self.id);
+            shared.observer.refresh(shared);
         }
     }
 
     /// Ends what others would go on doing for the client.
     pub fn leave(&mut self, shared: &Shared) {
+        self.stop_tracking(shared);
         if let Some(session) = &mut self.session {
             shared.pubsub.leave(&mut session.subscriptions, self.id);
             if let Some(waiting) = session.waiting.take() {

@@ -6,14 +6,15 @@ use std::net::Shutdown;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use tandem_wire::reply;
+use tandem_wire::{Protocol, reply};
 
 use super::requests::Stop;
-use super::{Connection, Outcome, READS_A_TURN, State, Workspace};
+use super::{Connection, Outcome, Parked, READS_A_TURN, Special, State, Workspace};
 use crate::output::Output;
 use crate::pubsub::{Push, Topic};
 use crate::shared::{BUFFERS_FULL, Counters, Shared};
 use crate::text;
+use crate::tracking::Notice;
 
 /// Replies of one turn above this leave memory behind that is worth giving back.
 const LARGE_OUTPUT: usize = 1 << 20;
@@ -177,6 +178,8 @@ impl Connection {
             return Outcome::Wait;
         }
         match self.state {
+            // Nobody waits for what would be run at the end of the pause.
+            State::Parked if self.hangup && self.client.parked == Some(Parked::Pause) => Outcome::Close,
             State::Open | State::Paused | State::Parked | State::Lingering => Outcome::Wait,
             State::Finishing if self.hangup => Outcome::Close,
             State::Finishing => {
@@ -218,13 +221,30 @@ impl Connection {
     /// Adds a push to what is to be sent, if the client still listens to its topic; returns how many bytes wait then.
     /// `None`: it takes so little that it is to be cut.
     pub fn queue(&mut self, topic: &Topic, push: &Push, shared: &Shared) -> Option<usize> {
-        let listens = matches!(self.state, State::Open | State::Paused | State::Parked)
-            && self.client.session.as_ref().is_some_and(|session| session.subscriptions.contains(topic));
+        let listens = self.client.session.as_ref().is_some_and(|session| session.subscriptions.contains(topic));
         if !listens {
             return Some(0);
         }
+        self.queue_bytes(shared, |out, protocol| push.write_to(out, protocol))
+    }
+
+    /// The same for a notice of tracked keys: of this client, or (`is_redirected`) of one that redirects to it.
+    pub fn queue_notice(&mut self, notice: &Notice, is_redirected: bool, shared: &Shared) -> Option<usize> {
+        let special = self.client.special;
+        // In RESP2 only what looks like a message can be told from a reply.
+        let can_tell = match self.client.protocol {
+            Protocol::Resp3 => is_redirected || special.contains(Special::TRACKING),
+            Protocol::Resp2 => is_redirected && special.contains(Special::SUBSCRIBED),
+        };
+        if can_tell { self.queue_bytes(shared, |out, protocol| notice.write_to(out, protocol)) } else { Some(0) }
+    }
+
+    fn queue_bytes(&mut self, shared: &Shared, write: impl FnOnce(&mut Vec<u8>, Protocol)) -> Option<usize> {
+        if !matches!(self.state, State::Open | State::Paused | State::Parked) {
+            return Some(0);
+        }
         let out = self.backlog.get_or_insert_default();
-        push.write_to(out.bytes(), self.client.protocol);
+        write(out.bytes(), self.client.protocol);
         let waiting = out.pending();
         let since = &mut self.client.session().untaken_since;
         if waiting <= MANY_UNTAKEN {

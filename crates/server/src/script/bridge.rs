@@ -13,7 +13,7 @@ use crate::command::keys_of;
 use crate::command::{Context, Entry, Flag, Group, Keys, find};
 use crate::connection::Client;
 use crate::database::KeySpace;
-use crate::dispatch::run_one;
+use crate::dispatch::run_observed;
 use crate::output::Output;
 use crate::shared::Shared;
 
@@ -81,7 +81,7 @@ impl<'b> Bridge<'b> {
         if !covers(held, keys, client.db, entry, args) {
             return Err(Refusal::Stop(Stop::Undeclared));
         }
-        run_one(&mut Context { client, output: &mut *output, keys, server }, Some(entry), args);
+        run_observed(&mut Context { client, output: &mut *output, keys, server }, entry, args);
         if client.cut || output.pending() > max_reply {
             return Err(Refusal::Stop(Stop::Memory));
         }

@@ -35,6 +35,7 @@ use tandem_engine::{Error, Scope};
 use crate::command::{Context, refusal};
 use crate::connection::{Client, Special};
 use crate::database::Restore;
+use crate::observer;
 use bridge::Bridge;
 use convert::Writer;
 use interpreter::{Ended, Interpreter, Stop};
@@ -105,6 +106,9 @@ pub(crate) fn run(context: &mut Context<'_>, call: &mut Call<'_>) {
         }
     };
     context.server.keep_script(call.digest, &call.source);
+    if context.client.special.contains(Special::TRACKING) {
+        observer::remember(context.server, context.client, call.keys.iter().copied());
+    }
     let mark = context.output.mark();
     let stored: Vec<Vec<u8>> =
         call.keys.iter().map(|key| context.keys.stored(context.client.db, key).to_vec()).collect();

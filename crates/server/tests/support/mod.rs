@@ -51,6 +51,14 @@ impl Running {
     pub fn connect(&self) -> Client {
         Client::connect(&self.server)
     }
+
+    /// Asks until the reply is this one.
+    pub fn until(&self, client: &mut Client, words: &str, reply: &str) {
+        let started = std::time::Instant::now();
+        while client.ask(words) != reply {
+            assert!(started.elapsed() < Duration::from_secs(10), "{words}");
+        }
+    }
 }
 
 /// A connection that speaks in words and shows replies as raw bytes.
@@ -133,6 +141,22 @@ impl Client {
         let mut seen = vec![0; expected.len()];
         self.stream.read_exact(&mut seen).unwrap();
         assert_eq!(String::from_utf8_lossy(&seen), String::from_utf8_lossy(expected));
+    }
+
+    /// Reads up to `end`, and returns what comes before it.
+    pub fn receive_until(&mut self, end: &[u8]) -> Vec<u8> {
+        let (mut seen, mut byte) = (Vec::new(), [0]);
+        while !seen.ends_with(end) {
+            self.stream.read_exact(&mut byte).unwrap();
+            seen.push(byte[0]);
+        }
+        seen.truncate(seen.len() - end.len());
+        seen
+    }
+
+    /// The reply to `CLIENT ID`.
+    pub fn id(&mut self) -> String {
+        self.ask("CLIENT ID")
     }
 
     /// Reads until the server closes.
