@@ -5,7 +5,7 @@ import { Redis as Redis6 } from "ioredis6";
 import { Redis as IoValkey } from "iovalkey";
 import { createClient as createClient5 } from "redis";
 import { createClient as createClient4 } from "redis4";
-import { createClient as createClient6 } from "redis6";
+import { BasicClientSideCache, createClient as createClient6 } from "redis6";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { startWorker, until } from "./worker.js";
 
@@ -227,4 +227,16 @@ describe("a password", async () => {
     const wrong = createClient({ url: address("wrong"), socket: { reconnectStrategy: false } }).on("error", () => {});
     await expect(wrong.connect()).rejects.toThrow("WRONGPASS");
   });
+});
+
+test("node-redis 6 caches on its side, and is told what changed", async () => {
+  const cache = new BasicClientSideCache();
+  const redis = await createClient6({ url, clientSideCache: cache }).connect();
+  const other = await createClient6({ url }).connect();
+  onTestFinished(() => [redis, other].forEach((client) => void client.destroy()));
+  await other.set("cached", "one");
+  expect([await redis.get("cached"), await redis.get("cached")]).toEqual(["one", "one"]);
+  expect(cache.stats().hitCount).toBe(1);
+  await other.set("cached", "two");
+  await until(async () => (await redis.get("cached")) === "two");
 });
