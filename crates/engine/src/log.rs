@@ -82,6 +82,10 @@ pub(crate) struct Log {
     pub(crate) half_filled: u32,
     /// Where the expiry sweep goes on: segment and offset.
     pub(crate) sweep: Option<(u32, u32)>,
+    /// Segment at which the search for the next one to sweep begins, and the one for what to compact where order does
+    /// not matter; [`NONE`]: at the oldest.
+    pub(crate) sweep_from: u32,
+    pub(crate) compact_from: u32,
     /// Segments of cleared generations, linked by `newer`.
     graveyard: u32,
     graves: u32,
@@ -95,6 +99,8 @@ impl Log {
             compaction: None,
             half_filled: NONE,
             sweep: None,
+            sweep_from: NONE,
+            compact_from: NONE,
             graveyard: NONE,
             graves: 0,
         }
@@ -393,6 +399,11 @@ impl Log {
         if self.half_filled == segment {
             self.half_filled = NONE;
         }
+        for from in [&mut self.sweep_from, &mut self.compact_from] {
+            if *from == segment {
+                *from = NONE;
+            }
+        }
         if self.sweep.is_some_and(|(at, _)| at == segment) {
             self.sweep = None;
         }
@@ -443,7 +454,11 @@ impl Log {
 
     /// Segments of `queue` from the oldest to the newest.
     pub(crate) fn walk(&self, queue: usize) -> impl Iterator<Item = u32> + '_ {
-        let first = self.queues[queue].oldest;
+        self.walk_from(self.queues[queue].oldest)
+    }
+
+    /// `first`, unless it is [`NONE`], and the newer segments of its queue.
+    pub(crate) fn walk_from(&self, first: u32) -> impl Iterator<Item = u32> + '_ {
         std::iter::successors((first != NONE).then_some(first), |&segment| {
             let newer = self.segment(segment).newer;
             (newer != NONE).then_some(newer)
@@ -464,7 +479,7 @@ impl Log {
         }
         self.compaction = None;
         self.half_filled = NONE;
-        self.sweep = None;
+        (self.sweep, self.sweep_from, self.compact_from) = (None, NONE, NONE);
     }
 
     /// Whether cleared segments wait to be given back.

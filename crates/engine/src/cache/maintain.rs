@@ -13,7 +13,8 @@ const SHED_A_STEP: usize = 8;
 const SHRINK_STEPS: u32 = 128;
 
 impl Cache {
-    /// One small step (tens of microseconds) of background work: expiry, freeing after [`Cache::clear`], shrinking,
+    /// One small step (tens of microseconds) of background work: expiry, freeing after [`Cache::clear`], closing the
+    /// gaps that many deleted entries left, shrinking,
     /// giving back to the system what many entries left free, deadlines of key gates.
     /// Returns true while there is more to do at once; a caretaker calls it every 50 ms or so.
     pub fn maintain(&self) -> bool {
@@ -27,7 +28,7 @@ impl Cache {
             let number = self.next_shard.load(Ordering::Relaxed) % self.shards.len();
             let mut effects = Effects::default();
             let mut shard = self.lock_number(number);
-            let more = shard.bury_some(&mut effects) || shard.sweep(&mut effects);
+            let more = shard.bury_some(&mut effects) || shard.sweep(&mut effects) || shard.tidy(&mut effects);
             drop(shard);
             self.settle(effects);
             if more {

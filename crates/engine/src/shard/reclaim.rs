@@ -19,6 +19,11 @@ const STEPS_BEFORE_RESERVE: u32 = 128;
 /// everywhere, so compaction pays from a higher share on.
 const DEAD_PERCENT_IN_LOG_ORDER: u64 = 8;
 const DEAD_PERCENT_LRU: u64 = 14;
+/// The same while no memory is wanted: what is dead between living records returns to the pool all the same.
+const DEAD_PERCENT_AT_EASE: u64 = 50;
+const DEAD_PERCENT_AT_EASE_LRU: u64 = 33;
+/// Segments looked at for the one with the fewest live records, where order does not matter.
+const SEGMENTS_LOOKED_AT: usize = 1024;
 /// Runs of compaction that one write may wait for before a segment is won: long records do not fill the ends of segments, so a
 /// run can fall short. After so many, eviction takes over, which always wins.
 const RUNS_IN_VAIN: u32 = 16;
@@ -111,7 +116,12 @@ impl Shard {
     fn catch_up(&mut self, effects: &mut Effects) {
         let written = u64::from(std::mem::take(&mut self.written));
         let shortage = self.shared.segments.shortage();
-        if shortage == 0 || self.should_defer(Bound::Bytes) {
+        if shortage == 0 {
+            // Where entries or costs are bounded, they leave holes and memory may never be short.
+            self.tidy(effects);
+            return;
+        }
+        if self.should_defer(Bound::Bytes) {
             return;
         }
         // Twice as much while the reserve is to be filled up.
@@ -128,6 +138,17 @@ impl Shard {
         {
             steps += self.weight_of_step();
         }
+    }
+
+    /// One step of compaction where much of the log is dead though no memory is wanted. True while there is more to do.
+    pub(crate) fn tidy(&mut self, effects: &mut Effects) -> bool {
+        let percent = if self.policy.order_is_log_order() { DEAD_PERCENT_AT_EASE } else { DEAD_PERCENT_AT_EASE_LRU };
+        if !self.is_dead_beyond(percent) {
+            return false;
+        }
+        self.begin_write();
+        self.runs_in_vain = 0;
+        self.compact(effects)
     }
 
     /// One step towards a free segment: a grave, compaction where much is dead, else eviction.
@@ -201,12 +222,14 @@ impl Shard {
 
     fn is_worth_compacting(&self) -> bool {
         let percent = if self.policy.order_is_log_order() { DEAD_PERCENT_IN_LOG_ORDER } else { DEAD_PERCENT_LRU };
+        self.is_dead_beyond(percent) && self.counters.evictions >= self.next_compaction
+    }
+
+    fn is_dead_beyond(&self, percent: u64) -> bool {
         let segment_bytes = u64::from(self.shared.segments.segment_bytes());
         let used = self.log.used_segments() * segment_bytes;
         let reclaimable = self.log.reclaimable_bytes();
-        reclaimable > 2 * segment_bytes
-            && reclaimable * 100 > used * percent
-            && self.counters.evictions >= self.next_compaction
+        reclaimable > 2 * segment_bytes && reclaimable * 100 > used * percent
     }
 
     /// Carries out one verdict of the policy. False if it has no candidate.
@@ -338,14 +361,23 @@ impl Shard {
     }
 
     /// Chooses what to compact.
-    fn begin_compaction(&self) -> Option<Compaction> {
+    fn begin_compaction(&mut self) -> Option<Compaction> {
         if self.policy.order_is_log_order() {
             return (0..QUEUES).filter_map(|queue| self.shortest_run(queue)).min_by_key(|run| run.left);
         }
         // Survivors may go anywhere: the segment with the fewest wins.
         let (newest, target) = (self.log.queues[0].newest, self.log.half_filled);
-        let others = self.log.walk(0).filter(|&segment| segment != newest && segment != target);
-        let source = others.min_by_key(|&segment| self.log.segment(segment).live)?;
+        let from = match self.log.compact_from {
+            NONE => self.log.queues[0].oldest,
+            from => from,
+        };
+        let mut walk = self.log.walk_from(from);
+        let others = walk.by_ref().take(SEGMENTS_LOOKED_AT).filter(|&segment| segment != newest && segment != target);
+        let source = others.min_by_key(|&segment| self.log.segment(segment).live);
+        let next = walk.next().unwrap_or(NONE);
+        drop(walk);
+        self.log.compact_from = next;
+        let source = source?;
         Some(Compaction { source, target, left: 1 })
     }
 
