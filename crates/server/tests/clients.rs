@@ -199,3 +199,47 @@ fn requests_that_wait_for_exec_are_shown() {
     say(&mut client, "CLIENT SETNAME waiter", "+OK\r\n");
     assert_eq!(multi(&mut asker), "-1");
 }
+
+#[test]
+fn confirmations_come_whether_replies_are_wanted_or_not() {
+    let running = start();
+    let mut client = running.connect();
+    let all = [
+        "CLIENT REPLY OFF",
+        "SUBSCRIBE",
+        "SUBSCRIBE a",
+        "UNSUBSCRIBE a",
+        "CLIENT REPLY ON",
+        "CLIENT REPLY SKIP",
+        "RESET",
+        "CLIENT REPLY SKIP",
+        "SUBSCRIBE b",
+    ];
+    client.send(&all.map(encode).concat());
+    client.receive(b"*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n*3\r\n$11\r\nunsubscribe\r\n$1\r\na\r\n:0\r\n+OK\r\n");
+    client.receive(b"*3\r\n$9\r\nsubscribe\r\n$1\r\nb\r\n:1\r\n");
+}
+
+#[test]
+fn what_is_wrong_with_kill_is_said_in_order() {
+    let running = start();
+    running.connect().expect(&[
+        ("CLIENT KILL ID 0 TYPE", "-ERR client-id should be greater than 0\r\n"),
+        ("CLIENT KILL TYPE x ID", "-ERR Unknown client type 'x'\r\n"),
+        ("CLIENT KILL ID 1 ADDR", "-ERR syntax error\r\n"),
+        ("CLIENT KILL NOPE 1 ID", "-ERR syntax error\r\n"),
+    ]);
+}
+
+#[test]
+fn a_client_that_hangs_up_during_a_pause_is_gone() {
+    let running = start();
+    let mut client = running.connect();
+    client.expect(&[("CLIENT PAUSE 100000 WRITE", "+OK\r\n")]);
+    let mut waiting = running.connect();
+    waiting.send(&encode("SET a 1"));
+    wait_until("it has come", || client.ask("CLIENT LIST").contains("cmd=set"));
+    drop(waiting);
+    wait_until("it is gone", || client.ask("CLIENT LIST").matches(" addr=").count() == 1);
+    client.expect(&[("CLIENT UNPAUSE", "+OK\r\n"), ("EXISTS a", ":0\r\n")]);
+}

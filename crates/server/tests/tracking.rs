@@ -3,7 +3,7 @@
 mod support;
 use std::time::Duration;
 
-use support::{Client, encode, start, start_with};
+use support::{Client, encode, start, start_with, wait_until};
 use tandem_engine::{Condition, Kind, NewValue, WriteOptions};
 use tandem_server::ClientLimits;
 
@@ -144,7 +144,7 @@ fn a_client_of_resp2_has_another_one_told() {
     other.expect(&[("FLUSHALL", "+OK\r\n")]);
     listener.receive(b"*3\r\n$7\r\nmessage\r\n$20\r\n__redis__:invalidate\r\n$-1\r\n");
     drop(listener);
-    running.until(&mut other, "CLIENT LIST TYPE pubsub", "$0\r\n\r\n");
+    wait_until("the listener is gone", || other.ask("CLIENT LIST TYPE pubsub") == "$0\r\n\r\n");
     reader.ask_bytes(HELLO);
     reader.converse(&[("GET a", "_\r\n")]);
     other.expect(&[("SET a 1", "+OK\r\n")]);

@@ -144,12 +144,14 @@ fn getex(context: &mut Context<'_>, args: Args<'_>) {
         output.reserve_value();
         let read = context.server.cache.read(key, ReadMode::Use, |found| {
             output.value(found);
-            (found.kind.is_collection(), found.version)
+            (found.kind.is_collection(), found.version, found.expires_at)
         });
         let version = match read {
             None => return context.null(),
-            Some((true, _)) => return,
-            Some((false, version)) => version,
+            // There is nothing to take away: no change, of which others would be told.
+            Some((false, _, None)) if expiry == Expiry::Never => return,
+            Some((true, ..)) => return,
+            Some((false, version, _)) => version,
         };
         // The expiry alone changes, and only that of the value just read.
         match context.server.cache.set_expiry_if(key, expiry, |_, now| now == version) {

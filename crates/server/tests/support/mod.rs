@@ -51,14 +51,6 @@ impl Running {
     pub fn connect(&self) -> Client {
         Client::connect(&self.server)
     }
-
-    /// Asks until the reply is this one.
-    pub fn until(&self, client: &mut Client, words: &str, reply: &str) {
-        let started = std::time::Instant::now();
-        while client.ask(words) != reply {
-            assert!(started.elapsed() < Duration::from_secs(10), "{words}");
-        }
-    }
 }
 
 /// A connection that speaks in words and shows replies as raw bytes.
