@@ -62,6 +62,17 @@ fn saturated(cost: u128) -> u64 {
     cost.try_into().unwrap_or(u64::MAX)
 }
 
+/// What a record counts in its segment and its queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Weight {
+    /// Bytes in the log.
+    bytes: u32,
+    is_large: bool,
+    /// What its large value charges.
+    large_bytes: u64,
+    cost: u64,
+}
+
 /// A run of compaction inside one queue: survivors of `source` and its newer neighbours slide into `target`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Compaction {
@@ -201,7 +212,7 @@ impl Log {
         let address = self.claim(self.queues[queue].newest, bytes);
         // SAFETY: `claim` gave `bytes` unused bytes; the draft's slices are the caller's.
         let record = unsafe { draft.write(self.segments.pointer(address), version, now_ms) };
-        self.enter(address, record);
+        self.enter(address, self.weigh(record));
         // The next record goes behind it, where nobody has been for long.
         for line in 0..4 {
             prefetch(record.0.wrapping_add(bytes as usize + 64 * line));
@@ -215,42 +226,63 @@ impl Log {
         let address = self.claim(self.queues[queue].newest, bytes);
         // SAFETY: `claim` gave `bytes` unused bytes.
         let copy = unsafe { record.copy_with_field(self.segments.pointer(address), bit, value) };
-        self.enter(address, copy);
+        self.enter(address, self.weigh(copy));
         address
     }
 
+    /// What a live record counts.
+    #[inline(always)]
+    pub(crate) fn weigh(&self, record: Record) -> Weight {
+        Weight {
+            bytes: self.bytes_of(record),
+            is_large: record.has_flag(flag::LARGE),
+            large_bytes: record.large_charge(),
+            cost: record.cost(),
+        }
+    }
+
     /// Counts a record that was written at `address` as live.
-    pub(crate) fn enter(&mut self, address: u32, record: Record) {
-        let bytes = self.bytes_of(record);
+    #[inline(always)]
+    pub(crate) fn enter(&mut self, address: u32, weight: Weight) {
         let entry = self.segment_mut(self.segments.segment_of(address));
-        entry.live += bytes;
-        entry.large += u32::from(record.has_flag(flag::LARGE));
+        entry.live += weight.bytes;
+        entry.large += u32::from(weight.is_large);
         let queue = entry.queue as usize;
         let queue = &mut self.queues[queue];
-        queue.bytes += u64::from(bytes);
-        queue.large_bytes += record.large_charge();
+        queue.bytes += u64::from(weight.bytes);
+        queue.large_bytes += weight.large_bytes;
         queue.entries += 1;
-        queue.cost += u128::from(record.cost());
+        queue.cost += u128::from(weight.cost);
     }
 
     /// Takes a live record out of the counts, leaving its bytes as they are.
-    pub(crate) fn leave(&mut self, address: u32, record: Record) {
-        let bytes = self.bytes_of(record);
+    #[inline(always)]
+    pub(crate) fn leave(&mut self, address: u32, weight: Weight) {
         let entry = self.segment_mut(self.segments.segment_of(address));
-        entry.live -= bytes;
-        entry.large -= u32::from(record.has_flag(flag::LARGE));
+        entry.live -= weight.bytes;
+        entry.large -= u32::from(weight.is_large);
         let queue = entry.queue as usize;
         let queue = &mut self.queues[queue];
-        queue.bytes -= u64::from(bytes);
-        queue.large_bytes -= record.large_charge();
+        queue.bytes -= u64::from(weight.bytes);
+        queue.large_bytes -= weight.large_bytes;
         queue.entries -= 1;
-        queue.cost -= u128::from(record.cost());
+        queue.cost -= u128::from(weight.cost);
+    }
+
+    /// Makes the record at `address` count `after` instead of `before`. Touches nothing where that is the same: most
+    /// overwrites change no count.
+    #[inline(always)]
+    pub(crate) fn reweigh(&mut self, address: u32, before: Weight, after: Weight) {
+        if before != after {
+            self.leave(address, before);
+            self.enter(address, after);
+        }
     }
 
     /// Ends a live record. Frees its segment if it was the last one in there.
     pub(crate) fn kill(&mut self, address: u32) {
         let record = self.record(address);
-        self.leave(address, record);
+        self.leave(address, self.weigh(record));
         record.set_dead();
         let segment = self.segments.segment_of(address);
         let Segment { live, queue, .. } = *self.segment(segment);
@@ -273,7 +305,7 @@ impl Log {
         let copy = self.record(to);
         // SAFETY: both ranges lie in segments of this log and cannot overlap: `to` was unused.
         unsafe { std::ptr::copy_nonoverlapping(record.0, copy.0, bytes as usize) };
-        self.enter(to, copy);
+        self.enter(to, self.weigh(copy));
         let deadline = self.segment(self.segments.segment_of(from)).next_deadline;
         let entry = self.segment_mut(segment);
         if copy.can_expire() {

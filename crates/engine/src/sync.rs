@@ -1,30 +1,41 @@
-//! The shard lock: parking_lot's, or shuttle's where schedules are explored. Without guards of its own: whoever holds it
-//! may lend what it protects, and unlocks it.
+//! The shard lock: parking_lot's, or shuttle's where schedules are explored. Without guards of its own, and apart from
+//! what it protects: whoever holds it may lend that, and unlocks it.
 
 #[cfg(not(feature = "shuttle"))]
 mod imp {
-    use std::mem::forget;
     pub(crate) use std::thread_local;
 
-    pub(crate) use parking_lot::Mutex;
+    use parking_lot::RawMutex;
+    use parking_lot::lock_api::RawMutex as _;
 
-    #[inline(always)]
-    pub(crate) fn lock<T>(mutex: &Mutex<T>) {
-        forget(mutex.lock());
+    /// One byte.
+    pub(crate) struct Lock(RawMutex);
+
+    impl Default for Lock {
+        fn default() -> Self {
+            Self(RawMutex::INIT)
+        }
     }
 
-    /// Takes the lock if it is free; whether it was.
-    #[inline(always)]
-    pub(crate) fn try_lock<T>(mutex: &Mutex<T>) -> bool {
-        mutex.try_lock().map(forget).is_some()
-    }
+    impl Lock {
+        #[inline(always)]
+        pub(crate) fn lock(&self) {
+            let _ = self.0.lock();
+        }
 
-    /// # Safety
-    /// This thread has taken the lock.
-    #[inline(always)]
-    pub(crate) unsafe fn unlock<T>(mutex: &Mutex<T>) {
-        // SAFETY: as the caller says; its guard was forgotten, and had no state.
-        unsafe { mutex.force_unlock(Default::default()) };
+        /// Takes the lock if it is free; whether it was.
+        #[inline(always)]
+        pub(crate) fn try_lock(&self) -> bool {
+            self.0.try_lock().is_some()
+        }
+
+        /// # Safety
+        /// This thread has taken the lock.
+        #[inline(always)]
+        pub(crate) unsafe fn unlock(&self) {
+            // SAFETY: as the caller says. What locking returned has no state.
+            unsafe { self.0.unlock(Default::default()) };
+        }
     }
 }
 
@@ -34,56 +45,44 @@ mod imp {
     use std::mem::transmute;
     use std::sync::PoisonError;
 
-    use shuttle::sync::{Mutex as Explored, MutexGuard};
+    use shuttle::sync::{Mutex, MutexGuard};
     pub(crate) use shuttle::thread_local;
 
-    pub(crate) struct Mutex<T> {
+    #[derive(Default)]
+    pub(crate) struct Lock {
         /// Of `lock`, while it is held; so it lives no longer than that.
         guard: UnsafeCell<Option<MutexGuard<'static, ()>>>,
-        lock: Explored<()>,
-        value: UnsafeCell<T>,
+        lock: Mutex<()>,
     }
 
-    // SAFETY: value and guard are touched by the holder of the lock alone.
-    unsafe impl<T: Send> Sync for Mutex<T> {}
+    // SAFETY: the guard is touched by the holder of the lock alone.
+    unsafe impl Sync for Lock {}
     // SAFETY: as above.
-    unsafe impl<T: Send> Send for Mutex<T> {}
+    unsafe impl Send for Lock {}
 
-    impl<T> Mutex<T> {
-        pub(crate) fn new(value: T) -> Self {
-            Self { guard: UnsafeCell::new(None), lock: Explored::new(()), value: UnsafeCell::new(value) }
-        }
-
-        pub(crate) fn get_mut(&mut self) -> &mut T {
-            self.value.get_mut()
-        }
-
-        pub(crate) fn data_ptr(&self) -> *mut T {
-            self.value.get()
-        }
-
+    impl Lock {
         fn keep(&self, guard: MutexGuard<'_, ()>) {
             // SAFETY: the lock is held, and the guard goes before the mutex does.
             unsafe { *self.guard.get() = Some(transmute::<MutexGuard<'_, ()>, MutexGuard<'static, ()>>(guard)) };
         }
-    }
 
-    pub(crate) fn lock<T>(mutex: &Mutex<T>) {
-        mutex.keep(mutex.lock.lock().unwrap_or_else(PoisonError::into_inner));
-    }
+        pub(crate) fn lock(&self) {
+            self.keep(self.lock.lock().unwrap_or_else(PoisonError::into_inner));
+        }
 
-    /// Takes the lock if it is free; whether it was.
-    pub(crate) fn try_lock<T>(mutex: &Mutex<T>) -> bool {
-        mutex.lock.try_lock().map(|guard| mutex.keep(guard)).is_ok()
-    }
+        /// Takes the lock if it is free; whether it was.
+        pub(crate) fn try_lock(&self) -> bool {
+            self.lock.try_lock().map(|guard| self.keep(guard)).is_ok()
+        }
 
-    /// # Safety
-    /// This thread has taken the lock.
-    pub(crate) unsafe fn unlock<T>(mutex: &Mutex<T>) {
-        // SAFETY: as the caller says. Out of its place before it unlocks: then the place is the next holder's.
-        let guard = unsafe { (*mutex.guard.get()).take() };
-        drop(guard);
+        /// # Safety
+        /// This thread has taken the lock.
+        pub(crate) unsafe fn unlock(&self) {
+            // SAFETY: as the caller says. Out of its place before it unlocks: then the place is the next holder's.
+            let guard = unsafe { (*self.guard.get()).take() };
+            drop(guard);
+        }
     }
 }
 
-pub(crate) use imp::{Mutex, lock, thread_local, try_lock, unlock};
+pub(crate) use imp::{Lock, thread_local};

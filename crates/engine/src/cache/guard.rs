@@ -1,16 +1,30 @@
 //! Locked shards: locked for one operation, or borrowed from the transaction that the thread is in.
 
-use std::cell::Cell;
+use std::cell::{Cell, UnsafeCell};
 use std::ops::{Deref, DerefMut};
 use std::ptr;
 
 use super::{Cache, deliver};
-use crate::shard::Shard;
-use crate::sync::{Mutex, lock, thread_local, try_lock, unlock};
+use crate::shard::{Shard, View};
+use crate::sync::thread_local;
+
+/// What the lock in the [`View`] of the same number protects.
+#[repr(align(128))]
+pub(super) struct Locked<T>(UnsafeCell<T>);
+
+// SAFETY: only the holder of the lock looks inside.
+unsafe impl<T: Send> Sync for Locked<T> {}
+
+impl<T> Locked<T> {
+    pub(super) fn new(value: T) -> Self {
+        Self(UnsafeCell::new(value))
+    }
+}
 
 /// A locked shard. A panic while it is held empties the shard before the lock is released.
 pub(crate) struct Guard<'a> {
-    shard: &'a Mutex<Shard>,
+    shard: &'a Locked<Shard>,
+    view: &'a View,
     /// A transaction of this thread has taken the lock, and keeps it.
     is_borrowed: bool,
     /// The thread was unwinding already when it took the lock, so that panic says nothing about this shard.
@@ -22,8 +36,8 @@ impl<'a> Guard<'a> {
     /// This thread has taken the lock; for this guard, or (`is_borrowed`) for a transaction, which keeps it longer than
     /// this guard lives and does not touch the shard meanwhile. There is no other guard that may be used.
     #[inline(always)]
-    unsafe fn new(shard: &'a Mutex<Shard>, is_borrowed: bool) -> Self {
-        Self { shard, is_borrowed, unwinding: std::thread::panicking() }
+    unsafe fn new(shard: &'a Locked<Shard>, view: &'a View, is_borrowed: bool) -> Self {
+        Self { shard, view, is_borrowed, unwinding: std::thread::panicking() }
     }
 }
 
@@ -32,7 +46,7 @@ impl Deref for Guard<'_> {
     #[inline(always)]
     fn deref(&self) -> &Shard {
         // SAFETY: see `new`.
-        unsafe { &*self.shard.data_ptr() }
+        unsafe { &*self.shard.0.get() }
     }
 }
 
@@ -40,7 +54,7 @@ impl DerefMut for Guard<'_> {
     #[inline(always)]
     fn deref_mut(&mut self) -> &mut Shard {
         // SAFETY: see `new`.
-        unsafe { &mut *self.shard.data_ptr() }
+        unsafe { &mut *self.shard.0.get() }
     }
 }
 
@@ -59,7 +73,7 @@ impl Drop for Guard<'_> {
         } else {
             self.end_write();
             // SAFETY: see `new`.
-            unsafe { unlock(self.shard) };
+            unsafe { self.view.lock.unlock() };
         }
     }
 }
@@ -141,9 +155,9 @@ impl Cache {
 
     #[inline(always)]
     fn try_lock_number(&self, number: usize) -> Option<Guard<'_>> {
-        let shard = &self.shards[number].0;
+        let (shard, view) = self.locked_and_view(number);
         // SAFETY: the lock was taken for this guard.
-        try_lock(shard).then(|| unsafe { Guard::new(shard, false) })
+        view.lock.try_lock().then(|| unsafe { Guard::new(shard, view, false) })
     }
 
     #[cold]
@@ -152,10 +166,10 @@ impl Cache {
         if self.hold(|_| ()).is_some() {
             return self.borrow(number);
         }
-        let shard = &self.shards[number].0;
-        lock(shard);
+        let (shard, view) = self.locked_and_view(number);
+        view.lock.lock();
         // SAFETY: the lock was taken for this guard.
-        Some(unsafe { Guard::new(shard, false) })
+        Some(unsafe { Guard::new(shard, view, false) })
     }
 
     /// The shard, if a transaction of this thread holds it.
@@ -163,9 +177,15 @@ impl Cache {
     #[inline(never)]
     fn borrow(&self, number: usize) -> Option<Guard<'_>> {
         let is_held = self.hold(|hold| hold.has(number)) == Some(true);
+        let (shard, view) = self.locked_and_view(number);
         // SAFETY: operations run one after the other, each with one guard of a shard at a time, and the transaction
         // uses its own only before the first and after the last.
-        is_held.then(|| unsafe { Guard::new(&self.shards[number].0, true) })
+        is_held.then(|| unsafe { Guard::new(shard, view, true) })
+    }
+
+    #[inline(always)]
+    fn locked_and_view(&self, number: usize) -> (&Locked<Shard>, &View) {
+        (&self.shards[number], &self.shared.views[number])
     }
 
     /// Calls `f` with the transaction of this cache that this thread is in, if it is in one.

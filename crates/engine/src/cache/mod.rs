@@ -24,9 +24,10 @@ use crate::index::SmallDirectories;
 use crate::log::Bound;
 use crate::memory::{Budget, LargeSpace, Pages, Segments};
 use crate::options::{Options, PolicyKind};
-use crate::shard::{Effects, GateEffects, Load, Shard, Shared, View};
-use crate::sync::Mutex;
+use crate::shard::{Effects, GateEffects, Shard, Shared, Totals, View};
 use crate::value::NewValue;
+
+use guard::Locked;
 
 pub use collections::EntryInfo;
 pub use gated::{Fill, Filled, Lease, LeaseMode, Stable};
@@ -41,9 +42,7 @@ pub use transaction::{Commits, Held, Scope};
 /// 64 KiB. Compression, large values and everything a listener does happen outside.
 pub struct Cache {
     shared: Arc<Shared>,
-    shards: Box<[Padded]>,
-    /// What readers see of each shard without its lock.
-    views: Box<[Arc<View>]>,
+    shards: Box<[Locked<Shard>]>,
     reads: counters::ReadCounters,
     /// Whether reads try without the lock. Exact `lru` reorders at every hit, so there they do not.
     optimistic: bool,
@@ -56,10 +55,6 @@ pub struct Cache {
     next_shard: AtomicUsize,
     commits: transaction::CommitCounters,
 }
-
-/// A shard on its own cache lines.
-#[repr(align(128))]
-struct Padded(Mutex<Shard>);
 
 /// Default number of shards: one per 16 MiB up to 64; a single one where the order of eviction is to be exact.
 fn default_shards(options: &Options) -> usize {
@@ -96,8 +91,8 @@ impl Cache {
             });
         }
         let budget = Arc::new(Budget::new(options.max_bytes));
-        let fixed_bytes =
-            Segments::table_bytes(options.max_bytes / u64::from(segment_bytes)) + (shards * size_of::<Padded>()) as u64;
+        let fixed_bytes = Segments::table_bytes(options.max_bytes / u64::from(segment_bytes))
+            + (shards * (size_of::<Locked<Shard>>() + size_of::<View>())) as u64;
         budget.charge(fixed_bytes);
         // Relocation needs a segment in hand; shards seldom need theirs at the same moment.
         let reserve = 2 + shards as u32 / 4;
@@ -125,17 +120,14 @@ impl Cache {
             gate_bytes: AtomicU64::new(0),
             journal_bytes: AtomicU64::new(0),
             started: Instant::now(),
-            entries: AtomicU64::new(0),
-            cost: AtomicU64::new(0),
-            loads: std::iter::repeat_with(Load::default).take(shards).collect(),
+            totals: Totals::default(),
+            views: std::iter::repeat_with(View::default).take(shards).collect(),
             options,
         });
-        let mut shards = (0..shards)
-            .map(|number| Ok(Padded(Mutex::new(Shard::new(Arc::clone(&shared), number)?))))
-            .collect::<Result<Box<[Padded]>>>()?;
-        let views = shards.iter_mut().map(|shard| shard.0.get_mut().view()).collect();
+        let shards = (0..shards)
+            .map(|number| Ok(Locked::new(Shard::new(Arc::clone(&shared), number)?)))
+            .collect::<Result<Box<[Locked<Shard>]>>>()?;
         Ok(Self {
-            views,
             reads: counters::ReadCounters::default(),
             optimistic: shared.options.policy == PolicyKind::Default && !cfg!(any(miri, feature = "shuttle")),
             shard_shift: 64 - shards.len().trailing_zeros(),
@@ -223,7 +215,9 @@ impl Cache {
             gave
         };
         let all = 0..self.shards.len();
-        let Some(fullest) = all.clone().max_by_key(|&number| self.shared.loads[number].of(bound)) else { return false };
+        let Some(fullest) = all.clone().max_by_key(|&number| self.shared.views[number].load_of(bound)) else {
+            return false;
+        };
         give(fullest) || all.into_iter().any(|number| number != fullest && give(number))
     }
 }

@@ -36,7 +36,7 @@ impl Cache {
         mode: ReadMode,
         read: F,
     ) -> Attempt<T, F> {
-        let view = &*self.views[self.shard_number(hash)];
+        let view = &self.shared.views[self.shard_number(hash)];
         let mut stack = [MaybeUninit::<u8>::uninit(); STACK_BYTES];
         match self.copy_without_lock(view, hash, key, &mut stack) {
             Err(()) => Attempt::Unsure(read),

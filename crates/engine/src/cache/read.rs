@@ -87,7 +87,7 @@ impl Cache {
     /// The page of the index that `hash` belongs to, as it was a moment ago.
     #[inline(always)]
     fn page_without_lock(&self, hash: u64) -> Option<u32> {
-        let glimpse = self.views[self.shard_number(hash)].glimpse()?;
+        let glimpse = self.shared.views[self.shard_number(hash)].glimpse()?;
         let skip_bits = self.shards.len().trailing_zeros();
         // SAFETY: the view belongs to an index of this cache.
         Some(unsafe { page_in_view(glimpse.directory, glimpse.depth, skip_bits, hash) })

@@ -157,10 +157,14 @@ impl Cache {
         loop {
             let mut effects = Effects::default();
             let mut shard = self.lock(hash);
-            shard.insist = attempts >= RELIEF_ATTEMPTS || failures > 0;
-            shard.was_relieved = attempts > 0;
+            let is_retry = attempts > 0;
+            if is_retry {
+                (shard.insist, shard.was_relieved) = (attempts >= RELIEF_ATTEMPTS || failures > 0, true);
+            }
             let outcome = step(&mut shard, &mut effects);
-            (shard.insist, shard.was_relieved) = (false, false);
+            if is_retry {
+                (shard.insist, shard.was_relieved) = (false, false);
+            }
             drop(shard);
             self.settle_with(effects, value);
             let bound = match outcome? {

@@ -21,5 +21,5 @@ pub(crate) use blocks::{Block, Blocks, charge_for};
 pub(crate) use budget::Budget;
 pub(crate) use large::{LargeBytes, LargeSpace};
 pub(crate) use pages::{FreePage, PAGE_BYTES, Pages};
-pub(crate) use region::{Region, prefetch};
+pub(crate) use region::{Region, prefetch, prefetch_to_write};
 pub(crate) use segments::{FreeSegment, NONE, Purpose, Segment, Segments};

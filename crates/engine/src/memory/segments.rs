@@ -21,8 +21,10 @@ pub(crate) enum Purpose {
     Relocate,
 }
 
-/// Bookkeeping of one segment. Belongs to the shard that took the segment, under that shard's lock.
+/// Bookkeeping of one segment. Belongs to the shard that took the segment, under that shard's lock; on a cache line of
+/// its own, because its neighbours belong to other shards.
 #[derive(Debug, Clone, Copy)]
+#[repr(align(64))]
 pub(crate) struct Segment {
     /// Neighbours in the queue: towards the newest, towards the oldest.
     pub(crate) newer: u32,

@@ -32,11 +32,11 @@ impl Shard {
         self.mark_watched_entries();
         self.renew_index()?;
         if self.shared.options.max_cost.is_some() {
-            self.shared.cost.fetch_sub(self.cost(), Ordering::Relaxed);
+            self.shared.totals.cost.fetch_sub(self.cost(), Ordering::Relaxed);
         }
         if self.shared.options.max_entries.is_some() {
             let entries = self.log.queues.iter().map(|queue| queue.entries).sum();
-            self.shared.entries.fetch_sub(entries, Ordering::Relaxed);
+            self.shared.totals.entries.fetch_sub(entries, Ordering::Relaxed);
         }
         self.log.clear();
         self.old_tables.extend(self.policy.cleared());
@@ -56,7 +56,7 @@ impl Shard {
 
     /// Puts an empty index in the place of the one there is.
     pub(super) fn renew_index(&mut self) -> Result<()> {
-        let skip_bits = self.shared.loads.len().trailing_zeros();
+        let skip_bits = self.shared.views.len().trailing_zeros();
         let small = &self.shared.small_directories;
         let spare = self.shared.directories.lock().pop().map_or_else(|| Directory::reserve(small), Ok)?;
         let empty = Index::new(Arc::clone(&self.shared.pages), spare, skip_bits)
@@ -100,6 +100,7 @@ impl Shard {
     pub(crate) fn reset(&mut self) -> Effects {
         self.counters.resets += 1;
         let mut effects = Effects::default();
+        self.keeps_evicted = false;
         self.release_reserved();
         if let Some(journal) = &mut self.journal {
             // None of it is there any more, and none of it comes back.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Effects, Shard, Step, Write};
+use super::{Effects, Shard, Sizes, Step, Write};
 use crate::collection::{Allowance, Editor, Growth, Outcome, Start, Table, charge_to_outgrow};
 use crate::error::{Error, Result};
 use crate::events::ChangeKind;
@@ -181,15 +181,14 @@ impl Shard {
     ) {
         let version = self.next_version();
         self.publish(ChangeKind::Replaced, record, version, effects);
-        self.uncount(record);
-        self.log.leave(address, record);
+        let before = (self.log.weigh(record), Sizes::of(record));
         record.recharge(charge);
         record.set_value_len(bytes.min(crate::MAX_VALUE_BYTES as usize) as u32);
-        self.log.enter(address, record);
-        self.count(record);
+        self.log.reweigh(address, before.0, self.log.weigh(record));
+        self.counters.resize(before.1, Sizes::of(record));
         record.set_version(version);
         self.use_collection(address, record);
-        self.counters.sets += 1;
+        self.count_set();
         self.overtake(key, Overtaking::Stored, effects);
     }
 

@@ -33,6 +33,7 @@ pub(crate) struct Journal {
     watched: Vec<Box<[u8]>>,
     /// The shard's counters when the transaction began.
     counters: Counters,
+    sets: u64,
     /// Set while the changes are being undone, which is nothing to tell of.
     undoing: bool,
     /// What is counted in `journal_bytes`.
@@ -106,7 +107,7 @@ impl Journal {
 impl Shard {
     /// Begins a transaction.
     pub(crate) fn begin_journal(&mut self) {
-        self.journal = Some(Box::new(Journal { counters: self.counters, ..Journal::default() }));
+        self.journal = Some(Box::new(Journal { counters: self.counters, sets: self.sets(), ..Journal::default() }));
     }
 
     /// To be called before `key`, whose record is `record`, changes by the will of a caller.
@@ -169,7 +170,7 @@ impl Shard {
         let Some(journal) = &mut self.journal else { return };
         journal.overtakings.clear();
         journal.changes.retain(|told| told.by_itself);
-        let counters = journal.counters;
+        let (counters, sets) = (journal.counters, journal.sets);
         let before = std::mem::take(&mut journal.before);
         self.insist = true;
         for (key, old) in &before {
@@ -183,7 +184,7 @@ impl Shard {
             }
         }
         self.insist = false;
-        self.counters.sets = counters.sets;
+        self.recall_sets(sets);
         self.counters.deletes = counters.deletes;
         self.counters.compressed = counters.compressed;
         if let Some(journal) = &mut self.journal {

@@ -16,6 +16,7 @@ mod view;
 mod write;
 
 use std::collections::VecDeque;
+use std::mem::offset_of;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -27,7 +28,9 @@ use crate::eviction::{Eviction, GhostTable, Policy};
 use crate::gates::{DEFAULT_PER_KEY, Gates};
 use crate::index::{Directory, Index, Position, Retired, SmallDirectories};
 use crate::log::{Bound, Log};
-use crate::memory::{Block, Budget, FreePage, FreeSegment, LargeSpace, NONE, PAGE_BYTES, Pages, Segments, prefetch};
+use crate::memory::{
+    Block, Budget, FreePage, FreeSegment, LargeSpace, NONE, PAGE_BYTES, Pages, Segments, prefetch_to_write,
+};
 use crate::options::Options;
 use crate::record::{Record, flag};
 use crate::stats::Stats;
@@ -62,32 +65,18 @@ pub(crate) struct Shared {
     pub(crate) journal_bytes: AtomicU64,
     /// Where the clock of the gates' deadlines begins.
     pub(crate) started: Instant,
-    /// Entries and cost of all shards; kept only where `max_entries` or `max_cost` is set.
+    pub(crate) totals: Totals,
+    /// What is seen of each shard without its lock.
+    pub(crate) views: Box<[View]>,
+}
+
+/// Entries and cost of all shards; kept only where `max_entries` or `max_cost` is set. On a cache line of their own:
+/// every operation reads what lies around them.
+#[derive(Default)]
+#[repr(align(128))]
+pub(crate) struct Totals {
     pub(crate) entries: AtomicU64,
     pub(crate) cost: AtomicU64,
-    /// Each shard's part of them and its bytes, for finding the one most over its share.
-    pub(crate) loads: Box<[Load]>,
-}
-
-/// How much a shard holds.
-#[derive(Default)]
-#[repr(align(64))]
-pub(crate) struct Load {
-    bytes: AtomicU64,
-    entries: AtomicU64,
-    cost: AtomicU64,
-}
-
-impl Load {
-    /// What the shard holds in the measure of `bound`.
-    pub(crate) fn of(&self, bound: Bound) -> u64 {
-        match bound {
-            Bound::Bytes => &self.bytes,
-            Bound::Entries => &self.entries,
-            Bound::Cost => &self.cost,
-        }
-        .load(Ordering::Relaxed)
-    }
 }
 
 impl Shared {
@@ -173,34 +162,87 @@ pub(crate) enum Removal {
     Evicted,
 }
 
-/// Counters of a shard.
+/// Counters of a shard; the values stored are counted in its [`View`].
 #[derive(Debug, Clone, Copy, Default)]
+#[repr(C)]
 pub(crate) struct Counters {
-    pub(crate) sets: u64,
+    pub(crate) key_bytes: u64,
+    pub(crate) value_bytes: u64,
+    pub(crate) raw_value_bytes: u64,
     pub(crate) deletes: u64,
     pub(crate) evictions: u64,
     pub(crate) expirations: u64,
     pub(crate) compressed: u64,
     pub(crate) resets: u64,
-    pub(crate) key_bytes: u64,
-    pub(crate) value_bytes: u64,
-    pub(crate) raw_value_bytes: u64,
 }
 
-/// One slice of the cache.
+/// What a record counts in [`Counters`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Sizes {
+    key_bytes: u64,
+    value_bytes: u64,
+    raw_value_bytes: u64,
+}
+
+impl Sizes {
+    const NOTHING: Self = Self { key_bytes: 0, value_bytes: 0, raw_value_bytes: 0 };
+
+    #[inline(always)]
+    fn of(record: Record) -> Self {
+        Self {
+            key_bytes: record.key_len() as u64,
+            value_bytes: record.value_len() as u64,
+            raw_value_bytes: read::raw_value_len(record),
+        }
+    }
+}
+
+impl Counters {
+    /// Counts a record as `after` instead of `before`.
+    #[inline(always)]
+    fn resize(&mut self, before: Sizes, after: Sizes) {
+        if before != after {
+            self.key_bytes = self.key_bytes - before.key_bytes + after.key_bytes;
+            self.value_bytes = self.value_bytes - before.value_bytes + after.value_bytes;
+            self.raw_value_bytes = self.raw_value_bytes - before.raw_value_bytes + after.raw_value_bytes;
+        }
+    }
+}
+
+/// One slice of the cache. In the order of its fields: first what an insert changes, so that a thread that writes where
+/// another one wrote last waits for a few lines and not for one a field. What an overwrite changes is in the [`View`].
+#[repr(C)]
 pub(crate) struct Shard {
-    pub(crate) shared: Arc<Shared>,
-    number: usize,
-    pub(crate) index: Index,
+    /// The record that must survive the current operation, or [`NONE`]; follows it when it is moved.
+    protect: u32,
+    /// Bytes written since the shard last gave up as many; see [`Shard::keep_pace`].
+    written: u32,
+    /// Set while other shards have nothing to give: evict here, below the share or not.
+    pub(crate) insist: bool,
+    /// Set while a write goes on for which another shard has given way already.
+    pub(crate) was_relieved: bool,
+    /// Set while a reader's callback runs: the shard is whole then, whatever the callback does.
+    pub(crate) lent: bool,
+    /// Set while what is evicted goes to `reserved`.
+    keeps_evicted: bool,
+    /// Runs of compaction that the current write has waited for.
+    runs_in_vain: u32,
+    /// Queue the record being written goes to; set when room is made for it.
+    target_queue: usize,
+    /// Entries and cost that the write in progress has set aside for itself.
+    reserved: (u64, u64),
+    /// Number of evictions from which on compaction is considered again.
+    next_compaction: u64,
+    pub(crate) counters: Counters,
     pub(crate) log: Log,
     pub(crate) policy: Policy,
-    pub(crate) counters: Counters,
+    pub(crate) index: Index,
+    pub(crate) shared: Arc<Shared>,
+    number: usize,
     pub(crate) gates: Gates,
     /// Bytes charged for the gates, and their number, as last settled.
     gates_charged: u64,
     gates_counted: u64,
-    /// Set while a reader's callback runs: the shard is whole then, whatever the callback does.
-    pub(crate) lent: bool,
     /// Set while a holder commits, which overtakes nobody.
     pub(crate) filling: bool,
     /// What the transaction that holds the shard has changed.
@@ -210,27 +252,6 @@ pub(crate) struct Shard {
     old_indexes: Vec<Retired>,
     /// The policy's tables of cleared generations.
     old_tables: Vec<GhostTable>,
-    /// The last version given out.
-    version: u64,
-    /// The record that must survive the current operation, or [`NONE`]; follows it when it is moved.
-    protect: u32,
-    /// Queue the record being written goes to; set when room is made for it.
-    target_queue: usize,
-    view: Arc<View>,
-    /// Whether this hold of the lock has changed what a reader without it may see.
-    writing: bool,
-    /// Set while other shards have nothing to give: evict here, below the share or not.
-    pub(crate) insist: bool,
-    /// Set while a write goes on for which another shard has given way already.
-    pub(crate) was_relieved: bool,
-    /// Entries and cost that the write in progress has set aside for itself.
-    reserved: (u64, u64),
-    /// Number of evictions from which on compaction is considered again.
-    next_compaction: u64,
-    /// Bytes written since the shard last gave up as many; see [`Shard::keep_pace`].
-    written: u32,
-    /// Runs of compaction that the current write has waited for.
-    runs_in_vain: u32,
     /// No record expires before this.
     next_deadline: u64,
     /// Heap bytes charged for directories and policy tables.
@@ -239,7 +260,7 @@ pub(crate) struct Shard {
 
 impl Shard {
     pub(crate) fn new(shared: Arc<Shared>, number: usize) -> Result<Self> {
-        let skip_bits = shared.loads.len().trailing_zeros();
+        let skip_bits = shared.views.len().trailing_zeros();
         let index = Index::new(Arc::clone(&shared.pages), Directory::reserve(&shared.small_directories)?, skip_bits)
             .ok_or(Error::OutOfMemory { reason: "no page for the index".into() })?;
         let shard = Self {
@@ -248,7 +269,7 @@ impl Shard {
             log: Log::new(Arc::clone(&shared.segments)),
             policy: Policy::new(shared.options.policy),
             counters: Counters::default(),
-            gates: Gates::new(number as u64 + 1, shared.loads.len() as u64, DEFAULT_PER_KEY),
+            gates: Gates::new(number as u64 + 1, shared.views.len() as u64, DEFAULT_PER_KEY),
             gates_charged: 0,
             gates_counted: 0,
             lent: false,
@@ -257,14 +278,12 @@ impl Shard {
             watches: Watches::default(),
             old_indexes: Vec::new(),
             old_tables: Vec::new(),
-            version: 0,
             protect: NONE,
             target_queue: 0,
-            view: Arc::default(),
-            writing: false,
             insist: false,
             was_relieved: false,
             reserved: (0, 0),
+            keeps_evicted: false,
             next_compaction: 0,
             written: 0,
             runs_in_vain: 0,
@@ -272,19 +291,18 @@ impl Shard {
             charged: 0,
             shared,
         };
-        shard.publish_view();
+        shard.publish_place();
         Ok(shard)
     }
 
-    /// What readers without the lock look at.
-    pub(crate) fn view(&self) -> Arc<View> {
-        Arc::clone(&self.view)
-    }
-
-    /// The next version.
-    fn next_version(&mut self) -> u64 {
-        self.version += 1;
-        self.version
+    /// Fetches what an insert changes of the shard, all of it at once: where another core has written last, each line would
+    /// be waited for by itself.
+    #[inline(always)]
+    fn prefetch_own_lines(&self) {
+        let first: *const u8 = std::ptr::from_ref(self).cast();
+        for line in 0..offset_of!(Self, shared).div_ceil(64) {
+            prefetch_to_write(first.wrapping_add(64 * line));
+        }
     }
 
     /// Hash of a record's key.
@@ -297,9 +315,11 @@ impl Shard {
     pub(crate) fn find(&self, hash: u64, key: &[u8]) -> Option<(u32, Position)> {
         self.index.find(hash, |address| {
             let record = self.log.record(address);
-            // The key decides on the record's first line; what comes behind it is wanted in all likelihood.
-            prefetch(record.0.wrapping_add(64));
-            prefetch(record.0.wrapping_add(128));
+            // The key decides on the record's first line; what comes behind it is wanted in all likelihood, and to be
+            // changed: whoever only reads seldom needs the lock.
+            for line in 0..3 {
+                prefetch_to_write(record.0.wrapping_add(64 * line));
+            }
             record.key_len() == key.len() && record.key() == key
         })
     }
@@ -349,30 +369,20 @@ impl Shard {
         }
         self.policy.removing(&mut self.log, address, hash, removal == Removal::Evicted);
         self.index.remove(position);
-        self.uncount(record);
+        self.counters.resize(Sizes::of(record), Sizes::NOTHING);
         if record.has_flag(flag::LARGE) {
             effects.drop_large(record.take_large());
         }
         let cost = record.cost();
         self.log.kill(address);
-        self.recount((1, cost), (0, 0));
+        if self.keeps_evicted {
+            self.keep_reserved(cost);
+        } else {
+            self.recount((1, cost), (0, 0));
+        }
         if self.protect == address {
             self.protect = NONE;
         }
-    }
-
-    /// Adds a record to the byte counters.
-    fn count(&mut self, record: Record) {
-        self.counters.key_bytes += record.key_len() as u64;
-        self.counters.value_bytes += record.value_len() as u64;
-        self.counters.raw_value_bytes += read::raw_value_len(record);
-    }
-
-    /// Takes a record out of the byte counters.
-    fn uncount(&mut self, record: Record) {
-        self.counters.key_bytes -= record.key_len() as u64;
-        self.counters.value_bytes -= record.value_len() as u64;
-        self.counters.raw_value_bytes -= read::raw_value_len(record);
     }
 
     /// Makes what the whole cache counts of this shard `to` instead of `from`: entries and cost.
@@ -386,20 +396,17 @@ impl Shard {
             }
         };
         if self.shared.options.max_entries.is_some() {
-            adjust(&self.shared.entries, from.0, to.0);
+            adjust(&self.shared.totals.entries, from.0, to.0);
         }
         if self.shared.options.max_cost.is_some() {
-            adjust(&self.shared.cost, from.1, to.1);
+            adjust(&self.shared.totals.cost, from.1, to.1);
         }
     }
 
-    /// Lets other shards see how much this one holds.
-    #[inline(always)]
-    pub(crate) fn update_load(&self) {
-        let load = &self.shared.loads[self.number];
-        load.bytes.store(self.held(Bound::Bytes), Ordering::Relaxed);
-        load.entries.store(self.index.len(), Ordering::Relaxed);
-        load.cost.store(self.cost(), Ordering::Relaxed);
+    /// Sets what a record counted in the totals aside for the write in progress.
+    fn keep_reserved(&mut self, cost: u64) {
+        self.reserved.0 += u64::from(self.shared.options.max_entries.is_some());
+        self.reserved.1 += if self.shared.options.max_cost.is_some() { cost } else { 0 };
     }
 
     fn cost(&self) -> u64 {
@@ -450,7 +457,7 @@ impl Shard {
             dead_bytes: dead,
             reserve_bytes: reserve,
             overhead_bytes: (bytes - dead - reserve).saturating_sub(c.key_bytes + c.value_bytes),
-            sets: c.sets,
+            sets: self.sets(),
             deletes: c.deletes,
             evictions: c.evictions,
             expirations: c.expirations,

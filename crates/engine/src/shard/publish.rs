@@ -44,7 +44,7 @@ impl Shard {
     /// Tells of a change that concerns no single key.
     pub(super) fn publish_bare(&mut self, kind: ChangeKind, effects: &mut Effects) {
         if self.shared.ring.is_open() {
-            self.push(Change::bare(kind, self.version), effects);
+            self.push(Change::bare(kind, self.version()), effects);
         }
     }
 

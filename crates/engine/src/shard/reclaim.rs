@@ -33,7 +33,7 @@ const EVICTIONS_BETWEEN_LOOKS: u64 = 256;
 impl Shard {
     /// Whether another shard should give way rather than this one: this one holds less than its share.
     pub(super) fn should_defer(&self, bound: Bound) -> bool {
-        let shards = self.shared.loads.len() as u64;
+        let shards = self.shared.views.len() as u64;
         if shards == 1 || self.insist {
             return false;
         }

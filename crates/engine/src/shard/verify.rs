@@ -77,6 +77,7 @@ impl Shard {
             let hash = self.hash_of(address);
             check(self.index.position_of(hash, address).is_some(), || format!("{address} is in a wrong page"))?;
         }
+        check(self.reserved == (0, 0) && !self.keeps_evicted, || format!("{:?} still set aside", self.reserved))?;
         check(key_bytes == self.counters.key_bytes, || format!("{key_bytes} key bytes"))?;
         check(value_bytes == self.counters.value_bytes, || format!("{value_bytes} value bytes"))?;
         self.verify_recency(&live)

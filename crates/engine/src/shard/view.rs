@@ -11,12 +11,33 @@
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering, fence};
 
 use super::Shard;
+use crate::log::Bound;
+use crate::sync::Lock;
 
-/// The part of a shard that is read without its lock, on a cache line of its own.
-#[repr(align(128))]
+/// The part of a shard that is seen without its lock, and the lock. Its first cache line is what every write changes:
+/// a write that overwrites an entry in place changes no other, beside those of the entry. A thread that comes after one
+/// on another core waits for that line once.
+#[repr(C, align(128))]
 #[derive(Default)]
 pub(crate) struct View {
+    pub(crate) lock: Lock,
     sequence: AtomicU64,
+    /// The last version given out.
+    version: AtomicU64,
+    /// Values stored.
+    sets: AtomicU64,
+    // How much the shard holds, for finding the one most over its share.
+    bytes: AtomicU64,
+    entries: AtomicU64,
+    cost: AtomicU64,
+    place: Place,
+}
+
+/// Where the index is: on a line that seldom changes, so that a reader looks its key up while the line above, which
+/// another core may have changed, is still on its way.
+#[repr(C, align(64))]
+#[derive(Default)]
+struct Place {
     directory: AtomicPtr<u32>,
     depth: AtomicU32,
 }
@@ -36,8 +57,8 @@ impl View {
         let sequence = self.sequence.load(Ordering::Acquire);
         (sequence & 1 == 0).then(|| Glimpse {
             sequence,
-            directory: self.directory.load(Ordering::Relaxed),
-            depth: self.depth.load(Ordering::Relaxed),
+            directory: self.place.directory.load(Ordering::Relaxed),
+            depth: self.place.depth.load(Ordering::Relaxed),
         })
     }
 
@@ -47,41 +68,107 @@ impl View {
         fence(Ordering::Acquire);
         self.sequence.load(Ordering::Relaxed) == glimpse.sequence
     }
+
+    /// Whether the holder of the lock has changed something.
+    #[inline(always)]
+    fn is_written(&self) -> bool {
+        self.sequence.load(Ordering::Relaxed) & 1 != 0
+    }
+
+    /// Adds 1; by the holder of the lock, so that nobody else does.
+    #[inline(always)]
+    fn step(counter: &AtomicU64, order: Ordering) -> u64 {
+        let next = counter.load(Ordering::Relaxed).wrapping_add(1);
+        counter.store(next, order);
+        next
+    }
+
+    /// What the shard holds in the measure of `bound`.
+    pub(crate) fn load_of(&self, bound: Bound) -> u64 {
+        match bound {
+            Bound::Bytes => &self.bytes,
+            Bound::Entries => &self.entries,
+            Bound::Cost => &self.cost,
+        }
+        .load(Ordering::Relaxed)
+    }
 }
 
 impl Shard {
     /// Says that this hold of the lock changes what readers may see. Before the first change; again is harmless.
     #[inline(always)]
     pub(crate) fn begin_write(&mut self) {
-        if !self.writing {
-            self.writing = true;
-            let sequence = self.view.sequence.load(Ordering::Relaxed);
-            self.view.sequence.store(sequence.wrapping_add(1), Ordering::Relaxed);
+        let view = self.view();
+        if !view.is_written() {
+            View::step(&view.sequence, Ordering::Relaxed);
             fence(Ordering::Release);
         }
     }
 
     /// Whether this hold of the lock may have changed something.
     pub(crate) fn is_written(&self) -> bool {
-        self.writing
+        self.view().is_written()
     }
 
     /// Lets readers in again. When the lock is released.
     #[inline(always)]
     pub(crate) fn end_write(&mut self) {
-        if self.writing {
-            self.writing = false;
+        if self.is_written() {
             self.update_load();
-            self.publish_view();
-            let sequence = self.view.sequence.load(Ordering::Relaxed);
-            self.view.sequence.store(sequence.wrapping_add(1), Ordering::Release);
+            self.publish_place();
+            View::step(&self.view().sequence, Ordering::Release);
         }
     }
 
     /// Shows readers where the index is.
-    pub(super) fn publish_view(&self) {
+    #[inline(always)]
+    pub(super) fn publish_place(&self) {
         let (directory, depth) = self.index.view();
-        self.view.directory.store(directory, Ordering::Relaxed);
-        self.view.depth.store(depth, Ordering::Relaxed);
+        let place = &self.view().place;
+        if place.directory.load(Ordering::Relaxed) != directory || place.depth.load(Ordering::Relaxed) != depth {
+            place.directory.store(directory, Ordering::Relaxed);
+            place.depth.store(depth, Ordering::Relaxed);
+        }
+    }
+
+    /// Lets other shards see how much this one holds.
+    #[inline(always)]
+    pub(crate) fn update_load(&self) {
+        let view = self.view();
+        view.bytes.store(self.held(Bound::Bytes), Ordering::Relaxed);
+        view.entries.store(self.held(Bound::Entries), Ordering::Relaxed);
+        view.cost.store(self.held(Bound::Cost), Ordering::Relaxed);
+    }
+
+    /// The last version given out.
+    pub(super) fn version(&self) -> u64 {
+        self.view().version.load(Ordering::Relaxed)
+    }
+
+    /// The next version.
+    #[inline(always)]
+    pub(super) fn next_version(&mut self) -> u64 {
+        View::step(&self.view().version, Ordering::Relaxed)
+    }
+
+    /// Values stored so far.
+    pub(super) fn sets(&self) -> u64 {
+        self.view().sets.load(Ordering::Relaxed)
+    }
+
+    /// Counts a value that was stored.
+    #[inline(always)]
+    pub(super) fn count_set(&mut self) {
+        View::step(&self.view().sets, Ordering::Relaxed);
+    }
+
+    /// Takes the count of values back to `sets`.
+    pub(super) fn recall_sets(&mut self, sets: u64) {
+        self.view().sets.store(sets, Ordering::Relaxed);
+    }
+
+    #[inline(always)]
+    fn view(&self) -> &View {
+        &self.shared.views[self.number]
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::{Effects, Removal, Shard};
+use super::{Effects, Removal, Shard, Sizes};
 use crate::error::{Error, Result};
 use crate::events::ChangeKind;
 use crate::eviction::Eviction;
@@ -57,7 +57,6 @@ impl Shard {
     /// Stores a value. Evicts other keys as needed; nothing has changed when this is an error or `Full`, but for
     /// evictions.
     pub(crate) fn write(&mut self, write: &Write<'_>, effects: &mut Effects) -> Result<Step<Written>> {
-        self.begin_write();
         self.policy.prefetch(write.hash);
         let current = self.lookup(write.hash, write.key, effects);
         let version = current.map(|address| self.log.record(address).version());
@@ -68,19 +67,28 @@ impl Shard {
         if draft.expires_at.is_some_and(|at| at <= now) {
             return Ok(Step::Done(self.store_expired(write, current, effects)));
         }
-        self.protect = current.unwrap_or(NONE);
-        let step = self.make_room(&draft, write.hash, effects);
-        let current = std::mem::replace(&mut self.protect, NONE);
-        let step = match step {
-            Ok(Step::Done(())) => None,
-            Ok(Step::Full(bound)) => Some(Ok(Step::Full(bound))),
-            Ok(Step::Settle) => Some(Ok(Step::Settle)),
-            Err(error) => Some(Err(error)),
+        // Not before: readers look things up while this write does.
+        self.begin_write();
+        let current = match current {
+            Some(address) if self.needs_no_room(address, &draft) => address,
+            _ => {
+                self.prefetch_own_lines();
+                self.protect = current.unwrap_or(NONE);
+                let step = self.make_room(&draft, write.hash, effects);
+                let current = std::mem::replace(&mut self.protect, NONE);
+                let step = match step {
+                    Ok(Step::Done(())) => None,
+                    Ok(Step::Full(bound)) => Some(Ok(Step::Full(bound))),
+                    Ok(Step::Settle) => Some(Ok(Step::Settle)),
+                    Err(error) => Some(Err(error)),
+                };
+                if let Some(stopped) = step {
+                    self.release_reserved();
+                    return stopped;
+                }
+                current
+            }
         };
-        if let Some(stopped) = step {
-            self.release_reserved();
-            return stopped;
-        }
         let replaced = current != NONE;
         self.note_before(write.key, replaced.then(|| self.log.record(current)));
         let version = self.next_version();
@@ -94,8 +102,10 @@ impl Shard {
             self.keep_pace(self.log.rounded(draft.bytes()), effects);
             self.protect = NONE;
         }
-        self.counters.sets += 1;
-        self.counters.compressed += u64::from(draft.flags & flag::LZ4 != 0);
+        self.count_set();
+        if draft.flags & flag::LZ4 != 0 {
+            self.counters.compressed += 1;
+        }
         self.overtake(write.key, Overtaking::Stored, effects);
         Ok(Step::Done(Written::Stored { version, replaced }))
     }
@@ -164,7 +174,14 @@ impl Shard {
         ] {
             let Some(max) = max else { continue };
             while !self.reserve(bound, more, max) {
-                if self.should_defer(bound) || !self.evict_one(bound, effects) {
+                if self.should_defer(bound) {
+                    return Ok(Step::Full(bound));
+                }
+                // What goes for this write is this write's: the totals, which all threads share, need not move twice.
+                self.keeps_evicted = true;
+                let evicted = self.evict_one(bound, effects);
+                self.keeps_evicted = false;
+                if !evicted {
                     return Ok(Step::Full(bound));
                 }
             }
@@ -215,7 +232,7 @@ impl Shard {
                 return Ok(Step::Full(Bound::Bytes));
             }
         }
-        if self.fits_in_place(draft) {
+        if self.protected().is_some_and(|record| self.fits_in_place(draft, record)) {
             return Ok(Step::Done(()));
         }
         // Where the record goes is decided by the policy only once it goes; any queue may be asked for.
@@ -232,30 +249,49 @@ impl Shard {
     /// that would exceed `max`.
     fn reserve(&mut self, bound: Bound, more: u64, max: u64) -> bool {
         let (total, reserved) = match bound {
-            Bound::Entries => (&self.shared.entries, &mut self.reserved.0),
-            Bound::Cost => (&self.shared.cost, &mut self.reserved.1),
+            Bound::Entries => (&self.shared.totals.entries, &mut self.reserved.0),
+            Bound::Cost => (&self.shared.totals.cost, &mut self.reserved.1),
             Bound::Bytes => return true,
         };
-        let add = |total: u64| total.checked_add(more).filter(|&after| after <= max);
-        let done = more == 0 || total.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).is_ok();
-        if done {
-            *reserved = more;
+        let missing = more.saturating_sub(*reserved);
+        let add = |total: u64| total.checked_add(missing).filter(|&after| after <= max);
+        let done = missing == 0 || total.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).is_ok();
+        if done && missing > 0 {
+            *reserved += missing;
         }
         done
     }
 
     /// Gives back what [`Shard::reserve`] has set aside for a write that does not come to pass.
     pub(super) fn release_reserved(&mut self) {
-        let reserved = std::mem::take(&mut self.reserved);
+        let reserved = self.take_reserved();
         self.recount(reserved, (0, 0));
+    }
+
+    /// What is set aside becomes the caller's to count.
+    #[inline(always)]
+    fn take_reserved(&mut self) -> (u64, u64) {
+        let reserved = self.reserved;
+        if reserved != (0, 0) {
+            self.reserved = (0, 0);
+        }
+        reserved
     }
 
     fn protected(&self) -> Option<Record> {
         (self.protect != NONE).then(|| self.log.record(self.protect))
     }
 
-    fn fits_in_place(&self, draft: &Draft<'_>) -> bool {
-        self.protected().is_some_and(|record| self.log.bytes_of(record) >= self.log.rounded(draft.bytes()))
+    fn fits_in_place(&self, draft: &Draft<'_>, record: Record) -> bool {
+        self.log.bytes_of(record) >= self.log.rounded(draft.bytes())
+    }
+
+    /// Whether the draft takes no more of anything than the record at `address`, whose place it takes, and nothing is
+    /// owed: what most overwrites are.
+    #[inline(always)]
+    fn needs_no_room(&self, address: u32, draft: &Draft<'_>) -> bool {
+        let record = self.log.record(address);
+        self.fits_in_place(draft, record) && draft.cost <= record.cost() && self.shared.segments.used_fits()
     }
 
     pub(super) fn insert(
@@ -267,13 +303,13 @@ impl Shard {
         effects: &mut Effects,
     ) -> u32 {
         // What was set aside is the record's own from here on.
-        let reserved = std::mem::take(&mut self.reserved);
+        let reserved = self.take_reserved();
         self.recount(reserved, (1, draft.cost));
         let address = self.log.append(self.target_queue, draft, version, now);
         self.index.insert(hash, address);
         self.policy.inserted(&mut self.log, address);
         let record = self.log.record(address);
-        self.count(record);
+        self.counters.resize(Sizes::NOTHING, Sizes::of(record));
         self.note_deadline(address, now);
         self.publish(ChangeKind::Added, record, version, effects);
         address
@@ -291,8 +327,8 @@ impl Shard {
     ) -> u32 {
         let old = self.log.record(current);
         self.publish(ChangeKind::Replaced, old, version, effects);
-        self.uncount(old);
-        let (entries, cost) = std::mem::take(&mut self.reserved);
+        let sizes = Sizes::of(old);
+        let (entries, cost) = self.take_reserved();
         self.recount((1 + entries, old.cost() + cost), (1, draft.cost));
         if old.has_flag(flag::LARGE) {
             effects.drop_large(old.clone_large());
@@ -311,7 +347,7 @@ impl Shard {
             self.log.kill(current);
             address
         };
-        self.count(self.log.record(address));
+        self.counters.resize(sizes, Sizes::of(self.log.record(address)));
         self.note_deadline(address, now);
         address
     }
@@ -321,7 +357,7 @@ impl Shard {
         let old_bytes = self.log.bytes_of(old);
         let uses = old.uses();
         let links = draft.links.then(|| old.field(field::LINKS));
-        self.log.leave(address, old);
+        let weight = self.log.weigh(old);
         if old.has_flag(flag::LARGE) {
             drop(old.take_large());
         }
@@ -336,7 +372,7 @@ impl Shard {
             // SAFETY: the tail of the old record, which is at least a granule long.
             unsafe { Record::write_filler(old.0.add(new_bytes as usize), old_bytes - new_bytes) };
         }
-        self.log.enter(address, record);
+        self.log.reweigh(address, weight, self.log.weigh(record));
         self.policy.used(&mut self.log, address);
     }
 
@@ -382,7 +418,6 @@ impl Shard {
         delta: i64,
         effects: &mut Effects,
     ) -> Result<Option<i64>> {
-        self.begin_write();
         let Some(address) = self.lookup(hash, key, effects) else { return Ok(None) };
         let record = self.log.record(address);
         if record.kind() != Kind::Integer || record.has_flag(flag::LARGE) {
@@ -390,6 +425,7 @@ impl Shard {
         }
         let old = i64::from_le_bytes(record.inline_value().try_into().expect("integers have eight bytes"));
         let new = old.checked_add(delta).ok_or(Error::Overflow)?;
+        self.begin_write();
         self.note_before(key, Some(record));
         let version = self.next_version();
         self.publish(ChangeKind::Replaced, record, version, effects);
@@ -399,7 +435,7 @@ impl Shard {
             record.restart_idle(self.shared.now_ms());
         }
         self.policy.used(&mut self.log, address);
-        self.counters.sets += 1;
+        self.count_set();
         self.overtake(key, Overtaking::Stored, effects);
         Ok(Some(new))
     }
