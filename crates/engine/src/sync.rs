@@ -1,12 +1,18 @@
-//! The shard lock: parking_lot's, or shuttle's where schedules are explored. Without guards of its own, and apart from
-//! what it protects: whoever holds it may lend that, and unlocks it.
+//! What threads meet at: parking_lot's lock and the processor's atomics, or shuttle's where schedules are explored. The
+//! shard lock is without guards of its own, and apart from what it protects: whoever holds it may lend that, and unlocks
+//! it.
 
 #[cfg(not(feature = "shuttle"))]
 mod imp {
+    pub(crate) use std::sync::atomic;
     pub(crate) use std::thread_local;
 
     use parking_lot::RawMutex;
     use parking_lot::lock_api::RawMutex as _;
+
+    /// Where another thread may come in between two plain loads. Nothing, where threads are real.
+    #[inline(always)]
+    pub(crate) fn preemption_point() {}
 
     /// One byte.
     pub(crate) struct Lock(RawMutex);
@@ -45,7 +51,9 @@ mod imp {
     use std::mem::transmute;
     use std::sync::PoisonError;
 
+    pub(crate) use shuttle::sync::atomic;
     use shuttle::sync::{Mutex, MutexGuard};
+    pub(crate) use shuttle::thread::yield_now as preemption_point;
     pub(crate) use shuttle::thread_local;
 
     #[derive(Default)]
@@ -85,4 +93,4 @@ mod imp {
     }
 }
 
-pub(crate) use imp::{Lock, thread_local};
+pub(crate) use imp::{Lock, atomic, preemption_point, thread_local};

@@ -129,7 +129,7 @@ impl Cache {
             .collect::<Result<Box<[Locked<Shard>]>>>()?;
         Ok(Self {
             reads: counters::ReadCounters::default(),
-            optimistic: shared.options.policy == PolicyKind::Default && !cfg!(any(miri, feature = "shuttle")),
+            optimistic: shared.options.policy == PolicyKind::Default && !cfg!(miri),
             shard_shift: 64 - shards.len().trailing_zeros(),
             shared,
             shards,

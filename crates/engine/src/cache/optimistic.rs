@@ -6,6 +6,7 @@ use super::Cache;
 use crate::index::{page_in_view, probe};
 use crate::record::{MAX_USES, RacingRecord, field, flag};
 use crate::shard::View;
+use crate::sync::preemption_point;
 use crate::value::{Found, ReadMode};
 
 /// Values up to this go through a buffer on the stack; longer ones take the lock.
@@ -68,6 +69,7 @@ impl Cache {
         let glimpse = view.glimpse().ok_or(())?;
         // SAFETY: the view belongs to an index of this cache.
         let page = unsafe { page_in_view(glimpse.directory, glimpse.depth, skip_bits, hash) };
+        preemption_point();
         let mut matching = None;
         probe(&self.shared.pages, page, hash, |address| {
             // SAFETY: addresses of records are multiples of the granule, and wherever one points by now, a header
@@ -96,8 +98,12 @@ impl Cache {
         {
             return Err(());
         }
+        preemption_point();
         // SAFETY: as above.
-        let (bytes, described) = unsafe { (record.copy_value(buffer), record.describe()) };
+        let bytes = unsafe { record.copy_value(buffer) };
+        preemption_point();
+        // SAFETY: as above.
+        let described = unsafe { record.describe() };
         let has_expired = described.expires_at.is_some_and(|at| at <= self.shared.now_ms());
         if has_expired || !view.is_unchanged(glimpse) {
             return Err(());

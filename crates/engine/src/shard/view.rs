@@ -8,11 +8,10 @@
 //! Boehm, "Can seqlocks get along with programming language memory models?", MSPC 2012. How the payload is loaded:
 //! [`RacingRecord`](crate::record::RacingRecord).
 
-use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering, fence};
-
 use super::Shard;
 use crate::log::Bound;
 use crate::sync::Lock;
+use crate::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering, fence};
 
 /// The part of a shard that is seen without its lock, and the lock. Its first cache line is what every write changes:
 /// a write that overwrites an entry in place changes no other, beside those of the entry. A thread that comes after one
