@@ -80,7 +80,7 @@ impl Shard {
             }
             at += self.log.bytes_of(record);
         }
-        let segments = self.log.used_segments() * self.shared.loads.len() as u64;
+        let segments = self.log.used_segments() * self.shared.views.len() as u64;
         let pause = PAUSE_MS * (1 + segments / SEGMENTS_A_PAUSE);
         self.log.segment_mut(segment).next_deadline = if next == u64::MAX { next } else { next.max(now + pause) };
         debug_assert_ne!(segment, NONE);
