@@ -278,6 +278,19 @@ fn a_second_server_of_a_cache_keeps_its_databases_apart() {
 }
 
 #[test]
+fn nothing_to_wait_for() {
+    let running = start();
+    running.connect().expect(&[
+        ("WAIT 0 0", ":0\r\n"),
+        ("WAIT 1 1000000", ":0\r\n"),
+        ("WAIT x 0", "-ERR value is not an integer or out of range\r\n"),
+        ("WAIT 1 x", "-ERR timeout is not an integer or out of range\r\n"),
+        ("WAIT 1 -1", "-ERR timeout is negative\r\n"),
+        ("WAIT 1", "-ERR wrong number of arguments for 'wait' command\r\n"),
+    ]);
+}
+
+#[test]
 fn moments_of_expiry() {
     let running = start();
     running.connect().expect(&[
