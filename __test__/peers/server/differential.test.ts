@@ -1,26 +1,19 @@
 /** The same random programs against redis-server and against us: every reply must be the same, byte for byte. */
 import fc from "fast-check";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { describeWithPeer } from "../needs.js";
+import { bothServers } from "./both.js";
 import { canonical } from "./canonical.js";
 import { collectionCommand } from "./collections.js";
-import { type Running, startRedis, startTandem } from "./processes.js";
 import { program, type Request } from "./programs.js";
 import { elements, RawClient } from "./resp.js";
 
 describeWithPeer("redis-server", "random programs", () => {
-  let redis: Running;
-  let tandem: Running;
-  beforeAll(async () => {
-    [redis, tandem] = await Promise.all([startRedis(), startTandem("--threads", "2")]);
-  });
-  afterAll(async () => {
-    await Promise.all([redis?.stop(), tandem?.stop()]);
-  });
+  const servers = bothServers();
 
   /** Runs `requests` on a fresh connection of both servers, whose data are empty, in pipelines of `depth`. */
   async function compare(requests: Request[], protocol: "2" | "3", depth: number) {
-    const clients = await Promise.all([RawClient.connect(redis.port), RawClient.connect(tandem.port)]);
+    const clients = await Promise.all([RawClient.connect(servers.redis.port), RawClient.connect(servers.tandem.port)]);
     try {
       const replies = await Promise.all(
         clients.map(async (client) => {
@@ -87,7 +80,7 @@ describeWithPeer("redis-server", "random programs", () => {
     "*2\r\n$3\r\nGET\r\n$1\r\naXXQUIT\r\n",
   ])("raw bytes %j are answered alike", async (bytes) => {
     const [theirs, ours] = await Promise.all(
-      [redis, tandem].map(async ({ port }) =>
+      [servers.redis, servers.tandem].map(async ({ port }) =>
         (await RawClient.connect(port)).sendAndDrain(Buffer.from(bytes, "latin1")),
       ),
     );
@@ -95,8 +88,8 @@ describeWithPeer("redis-server", "random programs", () => {
   });
 
   test("COMMAND INFO is that of redis-server, but for hints, key specifications and what CLIENT and CONFIG lack", async () => {
-    const ours = await RawClient.connect(tandem.port);
-    const theirs = await RawClient.connect(redis.port);
+    const ours = await RawClient.connect(servers.tandem.port);
+    const theirs = await RawClient.connect(servers.redis.port);
     const [list] = await ours.ask([["COMMAND"]]);
     const names = elements(list ?? Buffer.alloc(0)).map((entry) => /^\*10\r\n\$\d+\r\n([^\r]+)/.exec(entry)?.[1] ?? "");
     expect(names.length).toBeGreaterThan(35);

@@ -1,9 +1,9 @@
 /** Keyspace events of the same random programs, from redis-server and from us: the same names, in the same order. */
 import fc from "fast-check";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { describeWithPeer } from "../needs.js";
+import { bothServers } from "./both.js";
 import { collectionCommand } from "./collections.js";
-import { type Running, startRedis, startTandem } from "./processes.js";
 import { program, type Request } from "./programs.js";
 import { RawClient } from "./resp.js";
 
@@ -18,14 +18,7 @@ function isComparable(request: Request): boolean {
 }
 
 describeWithPeer("redis-server", "keyspace events", () => {
-  let redis: Running;
-  let tandem: Running;
-  beforeAll(async () => {
-    [redis, tandem] = await Promise.all([startRedis(), startTandem("--threads", "2")]);
-  });
-  afterAll(async () => {
-    await Promise.all([redis?.stop(), tandem?.stop()]);
-  });
+  const servers = bothServers();
 
   /** Everything that is published while `requests` run one after the other. */
   async function events(port: number, requests: Request[]): Promise<string[]> {
@@ -49,7 +42,9 @@ describeWithPeer("redis-server", "keyspace events", () => {
     await fc.assert(
       fc.asyncProperty(requests, async (all) => {
         const chosen = all.filter(isComparable);
-        const [theirs, ours] = await Promise.all([redis, tandem].map(({ port }) => events(port, chosen)));
+        const [theirs, ours] = await Promise.all(
+          [servers.redis, servers.tandem].map(({ port }) => events(port, chosen)),
+        );
         expect(ours).toEqual(theirs);
       }),
       { numRuns: Number(process.env.TANDEM_RUNS ?? 150), endOnFailure: false },

@@ -3,9 +3,9 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { describeWithPeer } from "../needs.js";
-import { type Running, startRedis, startTandem } from "./processes.js";
+import { bothServers } from "./both.js";
 import { RawClient } from "./resp.js";
 import { ARGUMENTS, KEYS, PREPARATION, script } from "./scripts.js";
 
@@ -21,14 +21,7 @@ function comparable(reply: Buffer): string {
 }
 
 describeWithPeer("redis-server", "scripts", () => {
-  let redis: Running;
-  let tandem: Running;
-  beforeAll(async () => {
-    [redis, tandem] = await Promise.all([startRedis(), startTandem("--threads", "2")]);
-  });
-  afterAll(async () => {
-    await Promise.all([redis?.stop(), tandem?.stop()]);
-  });
+  const servers = bothServers();
 
   const ways = ["EVAL", "EVALSHA", "EVAL_RO", "EVALSHA_RO"] as const;
   /** Everything that a script may have changed. */
@@ -44,7 +37,10 @@ describeWithPeer("redis-server", "scripts", () => {
   }
 
   async function connect(protocol: "2" | "3"): Promise<[RawClient, RawClient]> {
-    const clients = [await RawClient.connect(redis.port), await RawClient.connect(tandem.port)] as const;
+    const clients = [
+      await RawClient.connect(servers.redis.port),
+      await RawClient.connect(servers.tandem.port),
+    ] as const;
     await Promise.all(clients.map((client) => client.ask([["HELLO", protocol]])));
     return [...clients];
   }

@@ -1,22 +1,15 @@
 /** The same conversations of two clients with redis-server and with us: every reply must be the same, byte for byte. */
 import fc from "fast-check";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { describeWithPeer } from "../needs.js";
+import { bothServers } from "./both.js";
 import { canonical } from "./canonical.js";
-import { type Running, startRedis, startTandem } from "./processes.js";
 import type { Request } from "./programs.js";
 import { elements, header, RawClient } from "./resp.js";
 import { conversation, PREPARATION, type Turn } from "./transactions.js";
 
 describeWithPeer("redis-server", "transactions", () => {
-  let redis: Running;
-  let tandem: Running;
-  beforeAll(async () => {
-    [redis, tandem] = await Promise.all([startRedis(), startTandem("--threads", "2")]);
-  });
-  afterAll(async () => {
-    await Promise.all([redis?.stop(), tandem?.stop()]);
-  });
+  const servers = bothServers();
 
   /** The replies to each turn, in a form that does not depend on the server. */
   async function converse(port: number, protocol: "2" | "3", turns: Turn[]): Promise<string[][]> {
@@ -63,8 +56,8 @@ describeWithPeer("redis-server", "transactions", () => {
     await fc.assert(
       fc.asyncProperty(conversation, async (turns) => {
         const [theirs, ours] = [
-          await converse(redis.port, protocol, turns),
-          await converse(tandem.port, protocol, turns),
+          await converse(servers.redis.port, protocol, turns),
+          await converse(servers.tandem.port, protocol, turns),
         ];
         for (const [number, turn] of turns.entries()) {
           expect({ turn, replies: ours[number] }).toEqual({ turn, replies: theirs[number] });
