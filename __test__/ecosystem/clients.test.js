@@ -114,8 +114,9 @@ describe.each([
   test("comes back after its connection was closed", async () => {
     const [redis, other] = [client({ retryStrategy: () => 1 }), client()];
     const id = await redis.client("ID");
+    const closed = once(redis, "close");
     expect(await other.client("KILL", "ID", id)).toBe(1);
-    await once(redis, "close");
+    await closed;
     expect(await redis.echo("here again")).toBe("here again");
   });
 });
