@@ -3,6 +3,7 @@ import { Packr, RESET_BUFFER_MODE, REUSE_BUFFER_MODE } from "#msgpackr";
 import { TandemError } from "../errors.js";
 import { calls, type Delivered, type Key, type NativeCache } from "../native.js";
 import { checkShape, refusalOf, refuse } from "./storable.js";
+import "./stored-error.js";
 import { header, holdWindow, Kind, windowBytes } from "./window.js";
 
 /** A codec of your own. All threads that open one named cache must give the same one. */

@@ -41,8 +41,10 @@ const NAMES: ReadonlySet<string> = new Set(Object.values(KINDS).map(([name]) => 
 
 /** Time from a change to its event, at most, while the event loop is free. */
 const POLL_MS = 20;
-/** Changes taken in one go; a loop that has more comes back at once. */
-const BATCH = 4096;
+/** Changes taken from the engine in one go. */
+const BATCH = 4_096;
+/** Changes delivered in one go, however fast other threads make more. */
+const MOST = 1 << 18;
 
 /**
  * Listeners of one handle. Nothing runs while there are none, and a listener keeps neither the process nor the cache
@@ -82,11 +84,16 @@ export class Events {
 
   /** Delivers what is there now, without waiting for the next poll. */
   flush(): void {
-    let changes: NativeChange[];
-    do {
-      changes = this.#timer === undefined ? [] : this.#cache.drain(BATCH);
-      this.#deliver(changes);
-    } while (changes.length === BATCH);
+    if (this.#timer === undefined) return;
+    // All of it before the first listener is called: what listeners change in turn comes with the next poll, so that one
+    // who writes for every event leaves the event loop to others.
+    const changes: NativeChange[] = [];
+    for (let taken = BATCH; taken === BATCH && changes.length < MOST; ) {
+      const some = this.#cache.drain(BATCH);
+      for (const change of some) changes.push(change);
+      taken = some.length;
+    }
+    this.#deliver(changes);
   }
 
   /** Ends all listeners. */

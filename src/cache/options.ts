@@ -3,6 +3,7 @@ import { totalmem } from "node:os";
 import type { NativeCacheOptions } from "../native.js";
 import type { Codec } from "./codec.js";
 import { describe } from "./describe.js";
+import { checkNames } from "./names.js";
 import { duration, idleDuration, timeOf } from "./time.js";
 
 const MIB = 1024 ** 2;
@@ -86,7 +87,8 @@ export interface ParsedOptions {
  */
 export function parseOptions(name: string | undefined, options: CacheOptions | undefined): ParsedOptions {
   if (name !== undefined) checkName(name);
-  if (options !== undefined && (typeof options !== "object" || options === null || Array.isArray(options))) {
+  const isObject = typeof options === "object" && options !== null;
+  if (options !== undefined && (!isObject || Array.isArray(options) || options instanceof Map)) {
     throw new TypeError(`options must be an object; got ${describe(options)}`);
   }
   const given: CacheOptions = options ?? {};
@@ -189,10 +191,13 @@ function policy(value: unknown): "default" | "lru" {
   throw new TypeError(`option policy must be "default" or "lru"; got ${describe(value)}`);
 }
 
+const COMPRESSION_NAMES: ReadonlySet<string> = new Set(["minBytes"]);
+
 function compression(value: unknown): number | undefined {
   if (value === undefined || value === true) return DEFAULT_COMPRESS_FROM;
   if (value === false) return undefined;
   if (typeof value === "object" && value !== null && "minBytes" in value) {
+    checkNames("option compression", value, COMPRESSION_NAMES);
     return integer("compression.minBytes", value.minBytes, 1);
   }
   throw new TypeError(`option compression must be a boolean or { minBytes }; got ${describe(value)}`);
@@ -206,6 +211,9 @@ function checkCodec(codec: Codec): void {
 
 function checkName(name: string): void {
   if (typeof name !== "string") throw new TypeError(`the name of a cache must be a string; got ${describe(name)}`);
+  if (Buffer.from(name).toString() !== name) {
+    throw new TypeError(`the name of a cache must have a UTF-8 form; got ${describe(name)}`);
+  }
   if (name.length === 0 || name.length > MAX_NAME_LENGTH) {
     throw new RangeError(`the name of a cache must have 1 to ${MAX_NAME_LENGTH} characters; got ${name.length}`);
   }

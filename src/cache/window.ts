@@ -36,9 +36,6 @@ export const header = {
   get version(): bigint {
     return versions[4] as bigint;
   },
-  get idleTtl(): number | undefined {
-    return absentIfNaN(doubles[5]);
-  },
 };
 
 /** Runs `read` over the window; calls it makes into the cache leave the window alone. */

@@ -155,12 +155,17 @@ export class Storage<K extends Key, V extends {}, FC> {
 
   #storedKeys(newestFirst: boolean): string[] {
     const { native } = internals(this.#cache);
-    const keys: string[] = [];
-    let page: string[];
-    do {
-      page = native.keysByRecency(keys.at(-1) ?? null, KEYS_PER_PAGE, newestFirst) as string[];
-      for (const key of page) keys.push(key);
-    } while (page.length === KEYS_PER_PAGE);
+    const page = (after: string | null) => native.keysByRecency(after, KEYS_PER_PAGE, newestFirst) as string[];
+    const keys = page(null);
+    for (let isFull = keys.length === KEYS_PER_PAGE; isFull; ) {
+      // The last key may have gone since: then it goes on behind the one before.
+      let last = keys.length - 1;
+      let more = page(keys[last] as string);
+      while (more.length === 0 && last > 0) more = page(keys[--last] as string);
+      isFull = more.length === KEYS_PER_PAGE;
+      const known = new Set(keys.slice(last));
+      for (const key of more) if (!known.has(key)) keys.push(key);
+    }
     return keys;
   }
 

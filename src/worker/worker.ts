@@ -134,14 +134,14 @@ export class Worker implements AsyncDisposable {
    * Stops: accepts no more, answers every request received so far, closes every connection and the worker's own cache.
    * Resolves when that is done; gives up on clients that do not take their replies after `drain` ms (default 10,000).
    */
-  close(options: { drain?: number } = {}): Promise<void> {
+  async close(options: { drain?: number } = {}): Promise<void> {
     checkNames("close", options, CLOSE_OPTIONS);
     const { drain = DEFAULT_DRAIN_MS } = options;
     if (!Number.isInteger(drain) || drain < 0 || drain > MAX_DRAIN_MS) {
       throw new RangeError(`drain must be a whole number of ms from 0 to ${MAX_DRAIN_MS}; got ${drain}`);
     }
     this.#closed ??= this.#stop(drain);
-    return this.#closed;
+    await this.#closed;
   }
 
   /** Closes with the default drain time. */

@@ -163,6 +163,28 @@ test("bytes inside objects and bigints keep their worth", () => {
   expect(back.huge).toBe(2n ** 100n);
 });
 
+test("errors come back with their class, message, stack, cause and errors", () => {
+  const cache = create();
+  const cause = new RangeError("too far");
+  const error = new TypeError("wrong", { cause });
+  cache.set("k", { error });
+  const back = (cache.get("k") as { error: TypeError }).error;
+  expect(back).toBeInstanceOf(TypeError);
+  expect(back).toEqual(error);
+  expect([back.stack, (back.cause as Error).stack]).toEqual([error.stack, cause.stack]);
+  const all = new AggregateError([error, "text"], "both failed");
+  cache.set("k", all);
+  const those = cache.get("k") as AggregateError;
+  expect(those).toBeInstanceOf(AggregateError);
+  expect([those.message, those.errors[0].message, those.errors[1]]).toEqual(["both failed", "wrong", "text"]);
+  class Own extends Error {
+    override name = "Own";
+  }
+  cache.set("k", new Own("mine"));
+  expect(cache.get("k")).toMatchObject({ name: "Own", message: "mine" });
+  expect(Object.hasOwn(cache.get("k") as Error, "cause")).toBe(false);
+});
+
 class Late extends Promise<number> {}
 
 test.each([

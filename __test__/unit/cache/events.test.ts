@@ -158,3 +158,17 @@ test("refuses what is no event and no listener", () => {
   expect(() => cache.on("evicted" as never, () => undefined)).toThrow(/evicted/);
   expect(() => cache.on("evict", 5 as never)).toThrow(TypeError);
 });
+
+test("a listener that writes for every event leaves the event loop to others", async () => {
+  cache = new Cache({ maxBytes: "64mb" });
+  let calls = 0;
+  let stop = false;
+  cache.on("set", (events) => {
+    calls += 1;
+    // More than are taken from the engine at a time, each time.
+    if (!stop) for (const { key } of events) cache.set(key as string, calls);
+  });
+  for (let number = 0; number < 10_000; number++) cache.set(`key:${number}`, 0);
+  await vi.waitFor(() => expect(calls).toBeGreaterThan(2), WAIT);
+  stop = true;
+});

@@ -1,5 +1,6 @@
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { type Entry, type Key, LRUCache } from "../../../src/lru/index.js";
+import { native } from "../../../src/native.js";
 
 const KEYS: Key[] = [
   ...["", "1", "\0", "\0\0", "\0n1", "\0i1", "\0b1", "true", "NaN", "é", "k".repeat(300)],
@@ -94,4 +95,24 @@ test.each([
   }
   await expect(cache.fetch(wrong)).rejects.toThrow(message);
   expect(cache.size).toBe(0);
+});
+
+test("keys that go while they are listed hide none of the others", () => {
+  using cache = new LRUCache<string, number>({ max: 5_000 });
+  for (let number = 0; number < 3_000; number++) cache.set(`key:${number}`, number);
+  const { keysByRecency } = native.NativeCache.prototype;
+  const gone: string[] = [];
+  const listing = vi.spyOn(native.NativeCache.prototype, "keysByRecency");
+  onTestFinished(() => listing.mockRestore());
+  listing.mockImplementation(function (this: InstanceType<typeof native.NativeCache>, ...call) {
+    const page = keysByRecency.apply(this, call);
+    // As if they expired before the next page is asked for.
+    if (call[0] === null) gone.push(...(page.slice(-3) as string[]));
+    for (const key of gone) cache.delete(key);
+    return page;
+  });
+  const keys = [...cache.keys()];
+  expect(gone).toHaveLength(3);
+  expect(new Set(keys).size).toBe(keys.length);
+  expect(keys).toHaveLength(2_997);
 });

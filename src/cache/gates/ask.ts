@@ -3,6 +3,7 @@ import { TandemError } from "../../errors.js";
 import { calls, type Key } from "../../native.js";
 import type { ValueCodec } from "../codec.js";
 import { fill, type PreparedWrite } from "../write.js";
+import { offAbort, onAbort } from "./abort.js";
 import { type InnerCall, innerCall } from "./held-keys.js";
 import { closeTicket, type Outcome, openTicket } from "./mailbox.js";
 
@@ -75,7 +76,7 @@ export abstract class Ask<T> {
     });
     this.ticket = openTicket((outcome) => this.receive(outcome));
     this.#signal = signal;
-    signal?.addEventListener("abort", this.#onAbort);
+    if (signal !== undefined) onAbort(signal, this.#onAbort);
     cache.asks.add(this);
     this.#inner = innerCall(cache.identity, this.key);
   }
@@ -217,7 +218,7 @@ export abstract class Ask<T> {
     this.#settled = true;
     clearTimeout(this.#turn);
     this.#inner?.end();
-    this.#signal?.removeEventListener("abort", this.#onAbort);
+    if (this.#signal !== undefined) offAbort(this.#signal, this.#onAbort);
   }
 }
 

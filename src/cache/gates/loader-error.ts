@@ -1,6 +1,6 @@
 /**
- * Errors of loaders on their way to askers in other threads: code, name, message, stack and causes travel, as do plain
- * values that were thrown. Askers get a copy; only the caller whose loader ran gets the very object.
+ * Errors of loaders on their way to askers in other threads: code, name, message, stack, causes and the errors of an
+ * `AggregateError` travel, as do plain values that were thrown. Askers get a copy; only the caller whose loader ran gets the very object.
  */
 import { inspect } from "node:util";
 import { type ErrorCode, TandemError } from "../../errors.js";
@@ -21,6 +21,8 @@ interface Travelling {
   code?: string | number;
   stack?: string;
   cause?: Travelling;
+  /** Set for an `AggregateError`. */
+  errors?: Travelling[];
   ours?: true;
 }
 
@@ -89,6 +91,9 @@ function pack(thrown: unknown, depth: number): Travelling {
   if (cause !== undefined && depth < MAX_CAUSES) {
     packed.cause = pack(cause, depth + 1);
   }
+  if (thrown instanceof AggregateError && depth < MAX_CAUSES) {
+    packed.errors = Array.from(thrown.errors, (error) => pack(error, depth + 1));
+  }
   if (TandemError.is(thrown)) {
     packed.ours = true;
   }
@@ -122,9 +127,12 @@ function unpack(packed: Travelling): unknown {
   return error;
 }
 
-function construct({ ours, code, name, message = "" }: Travelling): Error {
+function construct({ ours, code, name, message = "", errors }: Travelling): Error {
   if (ours) {
     return new TandemError(code as ErrorCode, message);
+  }
+  if (errors !== undefined) {
+    return new AggregateError(errors.map(unpack), message);
   }
   const Class = (name !== undefined && Object.hasOwn(builtIn, name) ? builtIn[name] : undefined) ?? Error;
   return new Class(message);

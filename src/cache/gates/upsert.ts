@@ -67,6 +67,8 @@ export interface UpsertOptions {
 
 const OPTION_NAMES: ReadonlySet<string> = new Set<keyof UpsertOptions>(["deadline", "onThrow", "signal"]);
 
+const STORE_OPTION_NAMES: ReadonlySet<string> = new Set<keyof StoreOptions>(["ttl", "cost"]);
+
 /** The engine's `GateKind`. */
 const UPSERT = 2;
 
@@ -160,7 +162,10 @@ class UpsertAsk extends Ask<UpsertResult> {
 }
 
 const answers = {
-  store: (value: unknown, options?: StoreOptions) => new Decision("store", value, options),
+  store(value: unknown, options: StoreOptions = {}) {
+    checkNames("store", options, STORE_OPTION_NAMES);
+    return new Decision("store", value, options);
+  },
   keep: () => new Decision("keep"),
   delete: () => new Decision("delete"),
 };
