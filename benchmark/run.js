@@ -1,7 +1,7 @@
 /**
- * `npm run bench -- [SUITE...] [--smoke | --full]`: runs suites, prints a table, and writes JSON and charts to
- * benchmark/results (a smoke run writes to a folder of its own). Ends with 1 if a suite could not run or its figures
- * make no sense; a missed goal is a figure, not a failure.
+ * `npm run bench -- [SUITE...] [--smoke | --full | --render]`: runs suites, prints a table, and writes JSON and charts
+ * to benchmark/results (a smoke run writes to a folder of its own). Ends with 1 if a suite could not run or its figures
+ * make no sense, with 2 if it was not understood; a missed goal is a figure, not a failure.
  */
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,10 +11,23 @@ import { commit, machine, root } from "./measure/machine.js";
 import { missing } from "./measure/peers.js";
 import { check } from "./measure/sanity.js";
 import { sizes } from "./measure/size.js";
-import { writeCharts } from "./report/charts.js";
-import { writeReport } from "./report/json.js";
+import { writeChart } from "./report/charts.js";
+import { readReport, writeReport } from "./report/json.js";
 import { table } from "./report/table.js";
 import { suites } from "./suites/index.js";
+
+const results = join(root, "benchmark/results");
+
+const usage = `npm run bench -- [SUITE...] [--smoke | --full | --render]
+
+  (no flag)   rounds for a look, a few of them where every figure takes a fresh process
+  --full      nine rounds everywhere, for figures to publish; needs a working tree without changes
+  --smoke     tiny sizes: does everything still run? Writes nothing to benchmark/results
+  --render    measures nothing: draws the charts of benchmark/results again from their JSON
+  --help      this
+
+suites, and how long the full run in benchmark/results took:
+`;
 
 // The reader may have seen enough, as `head` has; `print` learns of it by itself.
 process.stdout.on("error", (error) => {
@@ -24,14 +37,41 @@ process.stdout.on("error", (error) => {
 process.exitCode = await main();
 
 async function main() {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: { smoke: { type: "boolean", default: false }, full: { type: "boolean", default: false } },
-  });
+  const flags = ["smoke", "full", "render", "help"];
+  let values;
+  let positionals;
+  try {
+    const options = Object.fromEntries(flags.map((flag) => [flag, { type: "boolean", default: false }]));
+    ({ values, positionals } = parseArgs({ allowPositionals: true, options }));
+  } catch (error) {
+    return refuse(error.message);
+  }
+  if (values.help) {
+    await print(`${usage}${suites.map(lineOf).join("")}`);
+    return 0;
+  }
+  const given = flags.filter((flag) => values[flag]).map((flag) => `--${flag}`);
+  if (given.length > 1) return refuse(`${given.join(" and ")} exclude each other`);
+  const unknown = positionals.filter((id) => !suites.some((suite) => suite.id.toLowerCase() === id.toLowerCase()));
+  if (unknown.length > 0) {
+    const known = suites.map(({ id }) => id.toLowerCase()).join(", ");
+    return refuse(`there is no suite ${unknown.join(", ")}; there are ${known}`);
+  }
   const chosen = choose(positionals);
-  if (chosen === undefined) return 2;
-  const size = values.smoke ? sizes.smoke : values.full ? sizes.full : sizes.normal;
-  const folder = size.mode === "smoke" ? mkdtempSync(join(tmpdir(), "tandem-bench-")) : join(root, "benchmark/results");
+  if (values.render) return render(chosen, positionals.length > 0);
+  if (values.full && commit().endsWith("+changes")) {
+    return refuse("--full is for figures to publish, which name their commit: commit the changes first");
+  }
+  return measure(chosen, values.smoke ? sizes.smoke : values.full ? sizes.full : sizes.normal);
+}
+
+function refuse(message) {
+  process.stderr.write(`${message}; see --help\n`);
+  return 2;
+}
+
+async function measure(chosen, size) {
+  const folder = size.mode === "smoke" ? mkdtempSync(join(tmpdir(), "tandem-bench-")) : results;
   mkdirSync(folder, { recursive: true });
 
   const begun = Date.now();
@@ -41,7 +81,7 @@ async function main() {
     try {
       const report = await runSuite(suite, size);
       writeReport(folder, report);
-      writeCharts(folder, report);
+      writeChart(folder, report, suite.chart);
       if (!(await print(`${table(report)}  took ${duration(report.seconds)}\n\n`))) break;
       missed.push(...report.rows.filter(({ met }) => met === false).map(({ label }) => `${suite.id} ${label}`));
     } catch (error) {
@@ -57,6 +97,19 @@ async function main() {
   return failures.length > 0 ? 1 : 0;
 }
 
+/** Draws the charts of `chosen` from what was measured before. Suites without figures fail where they were `named`. */
+async function render(chosen, named) {
+  const lacking = [];
+  for (const { id, chart } of chosen) {
+    const report = readReport(results, id);
+    if (report === undefined) lacking.push(id);
+    else writeChart(results, report, chart);
+  }
+  await print(`charts drawn: ${chosen.length - lacking.length}\n`);
+  if (lacking.length > 0) await print(`no figures in benchmark/results: ${lacking.join(", ")}\n`);
+  return named && lacking.length > 0 ? 1 : 0;
+}
+
 /** Writes `text` to the standard output; false if nobody reads it any more, and nobody waits for further suites. */
 function print(text) {
   return new Promise((resolve) => {
@@ -64,21 +117,22 @@ function print(text) {
   });
 }
 
+/** The suites that were asked for, or all. */
+function choose(ids) {
+  const wanted = new Set(ids.map((id) => id.toLowerCase()));
+  return suites.filter(({ id }) => wanted.size === 0 || wanted.has(id.toLowerCase()));
+}
+
+/** A suite in the list that `--help` prints. */
+function lineOf({ id, title }) {
+  const report = readReport(results, id);
+  const took = report?.mode === "full" ? duration(report.seconds) : "unknown";
+  return `  ${id.toLowerCase().padEnd(4)}${took.padEnd(14)}${title}\n`;
+}
+
 /** `75` as `1 min 15 s`. */
 function duration(seconds) {
   return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
-}
-
-/** The suites that were asked for, or all; `undefined` after a message if one does not exist. */
-function choose(ids) {
-  const unknown = ids.filter((id) => !suites.some((suite) => suite.id.toLowerCase() === id.toLowerCase()));
-  if (unknown.length > 0) {
-    const known = suites.map(({ id }) => id.toLowerCase()).join(", ");
-    process.stderr.write(`there is no suite ${unknown.join(", ")}; there are ${known}\n`);
-    return undefined;
-  }
-  const wanted = new Set(ids.map((id) => id.toLowerCase()));
-  return suites.filter(({ id }) => wanted.size === 0 || wanted.has(id.toLowerCase()));
 }
 
 async function runSuite(suite, size) {
@@ -95,7 +149,6 @@ async function runSuite(suite, size) {
     seconds: Math.round((Date.now() - begun) / 1000),
     commit: commit(),
     machine: machine(),
-    chart: suite.chart,
     rows,
   };
 }

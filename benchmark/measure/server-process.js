@@ -105,7 +105,7 @@ export function residentBytes(pid) {
   return { now: kilobytes("VmRSS") * 1024, most: kilobytes("VmHWM") * 1024 };
 }
 
-/** A connection that sends SETs and counts their replies; all of them must be OK. */
+/** A connection that sends writes and counts their replies; all of them must be OK or a number. */
 export class Writer {
   #socket;
   #sent = 0;
@@ -140,6 +140,14 @@ export class Writer {
     process.nextTick(() => this.#socket.uncork());
   }
 
+  /** Sends any command that is answered with OK or a number; `words` are Buffers or strings of ASCII. */
+  send(...words) {
+    this.#sent++;
+    const parts = [`*${words.length}\r\n`];
+    for (const word of words) parts.push(`$${word.length}\r\n`, word, "\r\n");
+    this.#socket.write(Buffer.concat(parts.map((part) => (typeof part === "string" ? Buffer.from(part) : part))));
+  }
+
   /** Resolves when all that was sent is answered. */
   async answered() {
     while (this.#answered < this.#sent && this.#error === undefined) {
@@ -159,7 +167,7 @@ export class Writer {
     const lines = (this.#partial + chunk).split("\r\n");
     this.#partial = lines.pop();
     for (const line of lines) {
-      if (line !== "+OK") this.#fail(new Error(`a SET was answered with ${line}`));
+      if (line !== "+OK" && !/^:\d+$/.test(line)) this.#fail(new Error(`a write was answered with ${line}`));
       this.#answered++;
     }
     this.#wake?.();

@@ -3,8 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { bars } from "./bars.js";
 
-/** Writes the chart of `report` to `folder`: its suite's own, or bars. */
-export function writeCharts(folder, report) {
-  const draw = report.chart ?? bars;
-  writeFileSync(join(folder, `${report.suite.toLowerCase()}.svg`), draw(report));
+/** Writes the chart of `report` to `folder`, drawn by the `chart` of its suite, or as bars. */
+export function writeChart(folder, report, chart = bars) {
+  writeFileSync(join(folder, `${report.suite.toLowerCase()}.svg`), chart(report));
 }

@@ -1,3 +1,8 @@
+/** `text` with its numbers of five digits and more as `10,000`. */
+export function grouped(text) {
+  return text.replace(/\b\d{5,}\b/g, (digits) => Number(digits).toLocaleString("en-US"));
+}
+
 /** A figure with three significant digits, without exponent. */
 export function short(value) {
   const size = Math.abs(value);

@@ -10,10 +10,9 @@ export function label(x, y, text, kind = "text", anchor = "start") {
   return `<text x="${round(x)}" y="${round(y)}" class="${kind}" text-anchor="${anchor}">${escapeXml(text)}</text>`;
 }
 
-/** A figure and, after it, whose it is. */
-export function figure(x, y, text, name) {
-  const rest = `<tspan class="quiet" dx="6">${escapeXml(name)}</tspan>`;
-  return `<text x="${round(x)}" y="${round(y)}" class="strong">${escapeXml(text)}${rest}</text>`;
+/** Where the figures come from. */
+export function provenance({ machine: { cpu, cores, node }, commit, mode, date }) {
+  return `${cpu}, ${cores} cores, Node ${node.slice(1)}, commit ${commit}, ${mode} run of ${date.slice(0, 10)}`;
 }
 
 /** Two digits are finer than any screen. */
@@ -42,14 +41,14 @@ export function svg(width, height, title, body) {
   .lru { fill: #98a2b0 } .s3fifo { fill: #3b82f6 } .tinylfu { fill: #a855f7 } .opt { fill: none; stroke: #6b7280 }
   text { font: 13px system-ui, -apple-system, "Segoe UI", sans-serif; fill: #1f2937 }
   .title { font-size: 15px; font-weight: 600 } .quiet { font-size: 12px; font-weight: 400; fill: #5b6572 }
-  .strong { font-weight: 600; paint-order: stroke; stroke: #ffffff; stroke-width: 4px }
+  .strong { font-weight: 600 }
   .behind { font-size: 12px; font-weight: 600; fill: #b45309 }
   @media (prefers-color-scheme: dark) {
     .card { fill: #14181d; stroke: #2c333b }
     .grid { stroke: #2a3139 }
     .ours { fill: #2dd4bf } .missed { fill: #f59e0b } .peer { fill: #6b7684 } .goal { stroke: #e5e7eb }
     .lru { fill: #6b7684 } .s3fifo { fill: #60a5fa } .tinylfu { fill: #c084fc } .opt { stroke: #9ca3af }
-    text { fill: #e5e7eb } .quiet { fill: #9aa4b1 } .strong { stroke: #14181d } .behind { fill: #f59e0b }
+    text { fill: #e5e7eb } .quiet { fill: #9aa4b1 } .behind { fill: #f59e0b }
   }
 </style>
 <rect class="card" x="0.5" y="0.5" width="${width - 1}" height="${Math.ceil(height) - 1}" rx="8"/>

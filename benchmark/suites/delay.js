@@ -3,12 +3,16 @@ import { join } from "node:path";
 import { interleave } from "../measure/rounds.js";
 import { once } from "../measure/side-process.js";
 import { goal, median, ratio, row, side } from "../measure/statistics.js";
+import { bars } from "../report/bars.js";
 
 const sideModule = join(import.meta.dirname, "delay-side.js");
 
 export const e6 = {
   id: "E6",
-  title: "longest event-loop delay beyond a turn's own work, 1,000 sets per setImmediate turn, 2 M objects churning",
+  title:
+    "longest event-loop delay beyond a turn's own work, median of the rounds' longest; 1,000 sets per setImmediate " +
+    "turn, 2 M objects churning",
+  chart: (report) => bars(report, { worst: true }),
   peers: ["lru-cache"],
   async run(size) {
     const objects = size.entries * 2;

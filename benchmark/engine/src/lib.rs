@@ -3,6 +3,7 @@
 mod child;
 pub mod hit_ratio;
 pub mod overhead;
+pub mod overhead_by_size;
 pub mod pause;
 pub mod report;
 pub mod scaling;

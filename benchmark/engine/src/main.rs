@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use tandem_engine::PolicyKind;
 
 use tandem_engine_bench::speed::{self, Size};
-use tandem_engine_bench::{hit_ratio, overhead, pause, scaling, utilisation};
+use tandem_engine_bench::{hit_ratio, overhead, overhead_by_size, pause, scaling, utilisation};
 
 /// Measures the engine beside other caches; one subcommand a suite.
 #[derive(Parser)]
@@ -40,6 +40,14 @@ struct Memory {
     /// Entries in the cache.
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1000..=100_000_000))]
     entries: u32,
+    /// Bounds in bytes of the caches that are filled with entries of several sizes.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_values_t = [64 << 20, 1 << 30],
+        value_parser = clap::value_parser!(u64).range(1 << 20..=64 << 30)
+    )]
+    cache_bytes: Vec<u64>,
 }
 
 #[derive(Args)]
@@ -110,6 +118,14 @@ enum Suite {
         #[arg(long)]
         entries: usize,
     },
+    /// A process of M1, of the rows by size.
+    #[command(hide = true)]
+    OverheadBySizeOf {
+        #[arg(long)]
+        value_bytes: usize,
+        #[arg(long)]
+        max_bytes: u64,
+    },
     /// A process of M3.
     #[command(hide = true)]
     PausesOf {
@@ -147,10 +163,17 @@ fn main() -> ExitCode {
                 return ExitCode::FAILURE;
             }
         },
-        Suite::M1(memory) => overhead::run(memory.rounds as usize, memory.entries as usize),
+        Suite::M1(Memory { rounds, entries, cache_bytes }) => {
+            let mut report = overhead::run(rounds as usize, entries as usize);
+            report.rows.extend(overhead_by_size::rows(rounds as usize, &cache_bytes));
+            report
+        }
         Suite::M3(pauses) => pause::run(pauses.rounds as usize, pauses.entries as usize),
         Suite::M4(utilisation) => utilisation::run(utilisation.rounds as usize, utilisation.max_bytes),
         Suite::OverheadOf { filled, entries } => return print_figures(&[overhead::measure(filled, entries)]),
+        Suite::OverheadBySizeOf { value_bytes, max_bytes } => {
+            return print_figures(&[overhead_by_size::measure(value_bytes, max_bytes)]);
+        }
         Suite::PausesOf { policy, entries } => return print_figures(&pause::measure(policy.into(), entries)),
         Suite::UtilisationOf { policy, entry_bytes, max_bytes } => {
             return print_figures(&utilisation::measure(policy.into(), entry_bytes, max_bytes));

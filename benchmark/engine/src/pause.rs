@@ -13,7 +13,7 @@ use crate::workload::{Random, key};
 /// Phases a child measures, in order; each yields its longest operation.
 const PHASES: [&str; 15] = [
     "nothing (the measurement itself)",
-    "first touch of a page (what the system itself takes)",
+    "first touch of a page (the system itself)",
     "set, growing",
     "get",
     "set, overwriting",
@@ -53,7 +53,10 @@ pub fn run(rounds: usize, entries: usize) -> Report {
     }
     Report {
         suite: "M3".into(),
-        title: format!("longest thread CPU time of a single operation, up to {entries} entries of 16 B + 16 B"),
+        title: format!(
+            "longest thread CPU time of a single operation, median of the rounds' longest; up to {entries} entries of \
+             16 B + 16 B"
+        ),
         rows,
     }
 }

@@ -119,7 +119,7 @@ pub struct Row {
     pub met: Option<bool>,
     /// Other policies on the same trace.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub references: Option<crate::hit_ratio::References>,
+    pub references: Option<crate::hit_ratio::Compared>,
     /// Hit ratio with 8 and with 64 shards.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sharded: Option<[f64; 2]>,
