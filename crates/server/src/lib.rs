@@ -12,6 +12,7 @@
 //! replies that its peer does not take, so an idle one costs nothing but its entry in the table.
 
 mod atomic;
+mod budget;
 mod census;
 mod clients;
 mod command;

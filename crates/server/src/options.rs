@@ -30,7 +30,8 @@ pub struct ServerOptions {
     pub limits: ClientLimits,
     /// What one request of the text protocol is.
     pub text_framing: TextFraming,
-    /// How long a transaction or a script may run; past it, it is undone.
+    /// How long a transaction or a script may work; past it, it is undone. Time for which the machine interrupts it is
+    /// not counted beyond half of this.
     pub transaction_budget: Duration,
     /// Whether scripts may be run.
     pub scripts: bool,

@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
-use std::time::Instant;
 
 use tandem_engine::{Error, Held, Scope, WatchFlag};
 use tandem_wire::{Args, KeptRequests, reply};
 
+use crate::budget::Budget;
 use crate::command::{Command, Context, Entry, Flag, Group, Keys, keys_of, refusal};
 use crate::connection::Special;
 use crate::database::Restore;
@@ -270,12 +270,11 @@ fn attempt(context: &mut Context<'_>, queue: &Queue, watched: &Watched) -> Resul
 }
 
 fn run_all(context: &mut Context<'_>, queue: &Queue, held: &Held<'_>) -> Result<(), Failure> {
-    let started = Instant::now();
-    let budget = context.server.options.transaction_budget;
+    let budget = Budget::start(context.server.options.transaction_budget);
     reply::array(context.output.bytes(), queue.entries.len());
     for (number, (entry, args)) in queue.entries.iter().zip(queue.requests.iter()).enumerate() {
         // Time is looked at between requests: once all have run, there is nothing to save.
-        if number > 0 && started.elapsed() > budget && !held.is_final() {
+        if number > 0 && budget.is_spent() && !held.is_final() {
             return Err(Failure::OutOfTime);
         }
         run_observed(context, entry, args);

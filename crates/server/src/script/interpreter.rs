@@ -6,7 +6,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::Duration;
 
 use mlua::chunk::ChunkMode;
 use mlua::{Function, HookTriggers, Lua, LuaOptions, MultiValue, StdLib, Table, Value, VmState};
@@ -16,6 +16,7 @@ use super::cache::Digest;
 use super::native::{self, Raised};
 use super::number::Random;
 use super::shebang::Shebang;
+use crate::budget::Budget;
 
 /// Instructions between two looks at the clock. One instruction may work on megabytes.
 const INSTRUCTIONS_A_LOOK: u32 = 100;
@@ -47,7 +48,7 @@ pub(super) struct Problem {
 
 /// What the present run shares with the hook and with native functions.
 pub(super) struct RunState {
-    deadline: Cell<Instant>,
+    budget: Budget,
     stop: Cell<Option<Stop>>,
     /// Whether the hook fires at every instruction.
     halted: Cell<bool>,
@@ -62,7 +63,7 @@ pub(super) struct RunState {
 impl RunState {
     /// Whether the run is to end.
     pub fn is_late(&self) -> bool {
-        self.stop.get().is_some() || Instant::now() >= self.deadline.get()
+        self.stop.get().is_some() || self.budget.is_spent()
     }
 
     /// Has the run end; the error is to be returned to the interpreter.
@@ -128,7 +129,7 @@ impl Interpreter {
         let lua = Lua::new_with(StdLib::TABLE | StdLib::STRING | StdLib::MATH, options)?;
         lua.set_memory_limit(memory)?;
         let state = Rc::new(RunState {
-            deadline: Cell::new(Instant::now()),
+            budget: Budget::start(Duration::ZERO),
             stop: Cell::new(None),
             halted: Cell::new(false),
             problem: RefCell::new(None),
@@ -168,7 +169,7 @@ impl Interpreter {
         Ok(function)
     }
 
-    /// Runs `function` until `deadline`, with these keys and other arguments.
+    /// Runs `function` for `time` at most, with these keys and other arguments.
     ///
     /// # Errors
     /// [`Stop`]: the run was ended.
@@ -176,11 +177,11 @@ impl Interpreter {
         &self,
         function: &Function,
         [keys, arguments]: [&[&[u8]]; 2],
-        deadline: Instant,
+        time: Duration,
         command: &mut RunCommand<'_>,
     ) -> Result<Ended, Stop> {
         let state = &self.state;
-        state.deadline.set(deadline);
+        state.budget.restart(time);
         state.stop.set(None);
         *state.problem.borrow_mut() = None;
         state.protocol.set(Protocol::Resp2);

@@ -26,7 +26,6 @@ mod tests;
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::time::Instant;
 
 pub(crate) use cache::{Digest, ScriptCache, digest};
 use mlua::Function;
@@ -182,11 +181,13 @@ fn attempt(
         let mut client = Client::new(context.client.address(), false);
         client.db = context.client.db;
         let mut bridge = Bridge::new(server, context.keys, held, client, call.read_only);
-        let deadline = Instant::now() + server.options.transaction_budget;
         let ended = interpreter
-            .run(function, [&call.keys, &call.arguments], deadline, &mut |lua, state, arguments| {
-                bridge.call(lua, state, &arguments)
-            })
+            .run(
+                function,
+                [&call.keys, &call.arguments],
+                server.options.transaction_budget,
+                &mut |lua, state, arguments| bridge.call(lua, state, &arguments),
+            )
             .map_err(stopped)?;
         let (protocol, limit) = (context.client.protocol, context.copied_limit());
         let out = context.output.bytes();
