@@ -3,7 +3,7 @@
 mod support;
 use std::time::{Duration, Instant};
 
-use support::{Client, encode, start, start_with, wait_until};
+use support::{Client, PATIENCE, encode, start, start_with, wait_until};
 use tandem_server::ClientLimits;
 
 /// The value of a field in a line of CLIENT LIST.
@@ -111,7 +111,7 @@ fn waits_until(client: &mut Client, words: &str, reply: &str, release: impl FnOn
     client.stream.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
     let error = client.stream.peek(&mut [0]).unwrap_err();
     assert!(matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut), "{words}: {error}");
-    client.stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    client.stream.set_read_timeout(Some(PATIENCE)).unwrap();
     release();
     client.receive(reply.as_bytes());
 }
@@ -154,7 +154,7 @@ fn a_pause_of_everything_ends_by_itself() {
     one.send(&encode("CLIENT PAUSE 100000 ALL"));
     one.receive(b"+OK\r\n");
     two.send(&encode("PING"));
-    running.server.stop(Duration::from_secs(10));
+    running.server.stop(PATIENCE);
     assert_eq!(two.receive_all(), b"+PONG\r\n");
 }
 

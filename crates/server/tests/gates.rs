@@ -3,7 +3,7 @@
 mod support;
 use std::time::Duration;
 
-use support::{Client, Running, encode, start, start_with};
+use support::{Client, PATIENCE, Running, encode, start, start_with};
 use tandem_server::ClientLimits;
 
 /// Asks for something that is granted at once and returns the token in the reply.
@@ -33,7 +33,7 @@ fn wait(client: &mut Client, protocol: u8, id: u64, words: &str) {
     } else {
         client.stream.set_read_timeout(Some(Duration::from_millis(30))).unwrap();
         assert!(client.stream.peek(&mut [0]).is_err(), "{words}");
-        client.stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        client.stream.set_read_timeout(Some(PATIENCE)).unwrap();
     }
 }
 
@@ -149,7 +149,7 @@ fn a_reply_that_is_not_wanted_does_not_come_later() {
     one.send(&[encode("CLIENT REPLY SKIP"), encode("TANDEM.INSERT k 1"), encode("ECHO next")].concat());
     one.stream.set_read_timeout(Some(Duration::from_millis(30))).unwrap();
     assert!(one.stream.peek(&mut [0]).is_err());
-    one.stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    one.stream.set_read_timeout(Some(PATIENCE)).unwrap();
     holder.expect(&[(&format!("TANDEM.RELEASE k {token}"), "+OK\r\n")]);
     one.receive(b"$4\r\nnext\r\n");
     one.expect(&[("GET k", "$1\r\n1\r\n")]);
@@ -162,7 +162,7 @@ fn a_stop_answers_those_who_wait() {
     token(&mut holder, "TANDEM.GATE k", "HELD");
     wait(&mut two, 2, 1, "TANDEM.GATE k");
     wait(&mut three, 3, 1, "TANDEM.GATE k");
-    running.server.stop(Duration::from_secs(10));
+    running.server.stop(PATIENCE);
     assert!(two.receive_all().starts_with(b"-Closed "));
     assert!(three.receive_all().starts_with(b">3\r\n$4\r\ngate\r\n:1\r\n-Closed "));
     // What a server held in the cache is free again.

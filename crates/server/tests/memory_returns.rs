@@ -2,9 +2,9 @@
 #![cfg(all(target_os = "linux", target_env = "gnu"))]
 
 mod support;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use support::{Client, Running, encode, encode_parts, start};
+use support::{Client, PATIENCE, Running, encode, encode_parts, start};
 
 /// Bytes of client buffers of the server that is started here, all clients together: what is the default.
 const BUFFER_BYTES: usize = 64 << 20;
@@ -15,7 +15,7 @@ fn resident() -> usize {
 }
 
 fn wait_until(what: &str, condition: impl Fn() -> bool) {
-    let give_up = Instant::now() + Duration::from_secs(20);
+    let give_up = Instant::now() + PATIENCE;
     while !condition() {
         assert!(Instant::now() < give_up, "waited in vain until {what}: {} MiB", resident() >> 20);
         std::thread::yield_now();

@@ -3,9 +3,8 @@
 mod support;
 use std::collections::HashMap;
 use std::io::Read;
-use std::time::Duration;
 
-use support::{Client, Running, encode, encode_parts, start, start_with, wait_until};
+use support::{Client, IDLE, Running, encode, encode_parts, start, start_with, wait_until};
 use tandem_server::ClientLimits;
 
 /// Sends a request and reads exactly the reply.
@@ -172,8 +171,7 @@ fn a_message_that_is_under_way_when_its_subscription_ends_does_not_come() {
 
 #[test]
 fn a_listener_may_be_silent_as_long_as_it_listens() {
-    let idle = Some(Duration::from_millis(200));
-    let running = start_with(1, ClientLimits { idle, ..ClientLimits::default() });
+    let running = start_with(1, ClientLimits { idle: Some(IDLE), ..ClientLimits::default() });
     let mut listeners = [listener(&running, 2), listener(&running, 3)];
     for _ in 0..2 {
         // Closed for being silent, so the listeners have been silent for as long.

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
-use support::{Client, Running, encode_parts, start, start_server, start_with, wait_until};
+use support::{Client, IDLE, PATIENCE, Running, encode_parts, start, start_server, start_with, wait_until};
 use tandem_server::{ClientLimits, Password, ServerOptions, TextFraming};
 
 /// Sends lines and asserts all that is answered, up to the close that `exit` asks for.
@@ -194,8 +194,7 @@ fn the_beginning_of_a_line_is_counted_and_given_back() {
         String::from_utf8_lossy(&said),
         "4||the buffers of all clients together have reached their limit, try again later\n"
     );
-    wait_until("its memory is back", || running.server.stats().buffer_bytes == 0);
-    assert_eq!(running.server.stats().cut, 1);
+    wait_until("its memory is back", || running.server.stats().buffer_bytes == 0 && running.server.stats().cut == 1);
 }
 
 #[test]
@@ -364,8 +363,7 @@ fn a_pause_holds_writes_up_and_then_lets_them_go_on() {
 
 #[test]
 fn silence_ends_a_text_client_and_no_other() {
-    let text_idle = Some(Duration::from_millis(200));
-    let running = start_with(2, ClientLimits { text_idle, ..ClientLimits::default() });
+    let running = start_with(2, ClientLimits { text_idle: Some(IDLE), ..ClientLimits::default() });
     let mut redis: Vec<_> = (0..2).map(|_| running.connect()).collect();
     redis.iter_mut().for_each(|client| client.expect(&[("PING", "+PONG\r\n")]));
     let mut undecided = running.connect();
@@ -385,12 +383,12 @@ fn silence_ends_a_text_client_and_no_other() {
         }
     };
     while !closed(&mut silent.stream, &mut said) {
-        assert!(begun.elapsed() < Duration::from_secs(10), "the silent client is still there");
+        assert!(begun.elapsed() < PATIENCE, "the silent client is still there");
         talking.send(b"get||k\n");
         talking.receive(b"2||key not found\n");
     }
     assert_eq!(String::from_utf8_lossy(&said), "4||silent for too long\n");
-    assert!(begun.elapsed() >= Duration::from_millis(150), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() >= IDLE * 3 / 4, "{:?}", begun.elapsed());
     drop(talking);
     redis.iter_mut().for_each(|client| client.expect(&[("PING", "+PONG\r\n")]));
     undecided.send(b"G\r\n");
@@ -408,7 +406,7 @@ fn stopping_answers_what_was_received_and_says_so() {
             client.receive(format!("0||{end}").as_bytes());
             client.send(format!("get||k{end}").as_bytes());
         }
-        running.server.stop(Duration::from_secs(10));
+        running.server.stop(PATIENCE);
         for client in &mut clients {
             let said = client.receive_all();
             assert_eq!(String::from_utf8_lossy(&said), format!("0||v{end}4||server is stopping{end}"));
@@ -421,6 +419,7 @@ fn a_client_too_many_is_told_so_in_its_protocol() {
     let running = start_with(1, ClientLimits { clients: 1, ..ClientLimits::default() });
     let mut one = running.connect();
     one.expect(&[("PING", "+PONG\r\n")]);
+    let mut refused = 200;
     for (said, answer) in [
         (&b"get||k\n"[..], &b"4||max number of clients reached\n"[..]),
         (b"end\n", b"4||max number of clients reached\n"),
@@ -428,9 +427,19 @@ fn a_client_too_many_is_told_so_in_its_protocol() {
         (b"", b"-ERR max number of clients reached\r\n"),
         (b"POST / HTTP/1.1\r\n", b""),
     ] {
-        let mut client = running.connect();
-        client.send(said);
-        assert_eq!(String::from_utf8_lossy(&client.receive_all()), String::from_utf8_lossy(answer));
+        // Who says nothing within 100 ms is answered in RESP: this thread may not have been run in time.
+        let heard = loop {
+            let begun = Instant::now();
+            let mut client = running.connect();
+            client.try_send(said);
+            let was_quick = begun.elapsed() < Duration::from_millis(50);
+            let heard = client.receive_all();
+            refused += 1;
+            if was_quick {
+                break heard;
+            }
+        };
+        assert_eq!(String::from_utf8_lossy(&heard), String::from_utf8_lossy(answer));
     }
     // More at once than are listened to: the others are told in RESP.
     let mut many: Vec<_> = (0..200).map(|_| running.connect()).collect();
@@ -438,7 +447,7 @@ fn a_client_too_many_is_told_so_in_its_protocol() {
         assert_eq!(client.receive_all(), b"-ERR max number of clients reached\r\n");
     }
     one.expect(&[("PING", "+PONG\r\n")]);
-    assert_eq!((running.server.stats().clients, running.server.stats().rejected), (1, 205));
+    assert_eq!((running.server.stats().clients, running.server.stats().rejected), (1, refused));
 }
 
 #[test]

@@ -12,6 +12,13 @@ use tandem_server::{ClientLimits, Server, ServerOptions};
 /// Where the injected clock begins, in milliseconds since the Unix epoch.
 pub const START_MS: u64 = 1_700_000_000_000;
 
+/// Longer than anything takes on however slow a machine: only what hangs is to be told by it.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long a client may be silent in tests of that: too long for one that talks to be taken for silent, on a machine
+/// that runs neither it nor the server for a while.
+pub const IDLE: Duration = Duration::from_secs(2);
+
 /// A server with a cache of its own and a clock that stands.
 pub struct Running {
     pub server: Server,
@@ -38,9 +45,9 @@ pub fn start_server(options: ServerOptions) -> Running {
     Running { server, cache, clock }
 }
 
-/// Waits until `condition` holds; fails after ten seconds.
+/// Waits until `condition` holds; fails after [`PATIENCE`].
 pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let give_up = Instant::now() + Duration::from_secs(10);
+    let give_up = Instant::now() + PATIENCE;
     while !condition() {
         assert!(Instant::now() < give_up, "waited in vain until {what}");
         std::thread::yield_now();
@@ -78,7 +85,7 @@ pub fn encode_parts(parts: &[&[u8]]) -> Vec<u8> {
 impl Client {
     pub fn connect(server: &Server) -> Self {
         let stream = TcpStream::connect(server.local_addr()).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
         Self { stream }
     }
