@@ -8,6 +8,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
+import { createInterface } from "node:readline";
 import { runSnippet, snippetsOf } from "./snippets.js";
 import { stageRelease } from "./stage-release.js";
 
@@ -67,14 +68,16 @@ function install() {
 async function serve(node, command, env) {
   const server = spawn(node, [command, "worker", "--port", "0"], { env, stdio: ["ignore", "pipe", "inherit"] });
   try {
-    const [line] = await once(server.stdout.setEncoding("utf8"), "data", { signal: AbortSignal.timeout(30_000) });
+    const lines = createInterface({ input: server.stdout });
+    const [line] = await once(lines, "line", { signal: AbortSignal.timeout(120_000) });
     const port = Number(line.match(/ready on 127\.0\.0\.1:(\d+)/)?.[1]);
     check(port > 0, `the server began with: ${line}`);
     const client = connect({ host: "127.0.0.1", port }).setEncoding("utf8").end("PING\r\n");
-    const [reply] = await once(client, "data", { signal: AbortSignal.timeout(30_000) });
+    const [reply] = await once(client, "data", { signal: AbortSignal.timeout(120_000) });
     check(reply === "+PONG\r\n", `the server answered PING with: ${reply}`);
+    const exit = once(server, "exit", { signal: AbortSignal.timeout(120_000) });
     server.kill("SIGTERM");
-    const [code] = await once(server, "exit", { signal: AbortSignal.timeout(30_000) });
+    const [code] = await exit;
     check(code === 0, `the server ended with ${code} after SIGTERM`);
   } finally {
     server.kill("SIGKILL");

@@ -13,7 +13,7 @@ export function snippetsOf(markdown) {
 }
 
 /**
- * Runs a snippet in `folder`, from where `tandem-cache` must resolve, and throws unless it ends by itself within 30 s
+ * Runs a snippet in `folder`, from where `tandem-cache` must resolve, and throws unless it ends by itself within 2 minutes
  * with code 0, says nothing on stderr and prints the promised lines.
  */
 export function runSnippet({ line, code, prints }, folder, { node = process.execPath, env = process.env } = {}) {
@@ -24,7 +24,7 @@ export function runSnippet({ line, code, prints }, folder, { node = process.exec
     cwd: folder,
     env,
     encoding: "utf8",
-    timeout: 30_000,
+    timeout: 120_000,
   });
   const printed = stdout.split("\n").filter((text) => text !== "");
   if (status !== 0 || stderr !== "" || (prints.length > 0 && printed.join("\n") !== prints.join("\n"))) {

@@ -1,11 +1,11 @@
 import { spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import type { BenchReport } from "../../src/bench/bench.js";
+import { lineWith } from "../peers/server/processes.js";
 
 const main = join(import.meta.dirname, "../../dist/cli/main.js");
 
@@ -18,8 +18,8 @@ async function worker(environment: NodeJS.ProcessEnv = {}): Promise<string> {
   onTestFinished(() => {
     child.kill("SIGKILL");
   });
-  const [line] = await once(child.stdout, "data");
-  return `127.0.0.1:${/ready on [^ ]+:(\d+)/.exec(String(line))?.[1]}`;
+  const line = await lineWith(child.stdout, "ready on");
+  return `127.0.0.1:${/ready on [^ ]+:(\d+)/.exec(line)?.[1]}`;
 }
 
 function bench(args: string[], environment: NodeJS.ProcessEnv = {}) {

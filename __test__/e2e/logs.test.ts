@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { Redis } from "ioredis";
 import { expect, onTestFinished, test } from "vitest";
+import { lineWith } from "../peers/server/processes.js";
 
 const main = join(import.meta.dirname, "../../dist/cli/main.js");
 const PLANTED = "planted-4711";
@@ -33,8 +34,8 @@ test("the log is JSON, and holds no key, value, name or password", async () => {
     child.kill("SIGKILL");
   });
   const log = text(child.stderr);
-  const [line] = await once(child.stdout, "data");
-  const port = Number(/ready on [^ ]+:(\d+)/.exec(String(line))?.[1]);
+  const line = await lineWith(child.stdout, "ready on");
+  const port = Number(/ready on [^ ]+:(\d+)/.exec(line)?.[1]);
   const redis = new Redis(port, "127.0.0.1", { password: `${PLANTED}-password`, retryStrategy: () => null });
   await redis.set(`${PLANTED}-key`, `${PLANTED}-value`);
   await redis.client("SETNAME", `${PLANTED}-name`);

@@ -1,11 +1,11 @@
 import { spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, expect, onTestFinished, test } from "vitest";
 import { replay } from "../../src/replay/replay.js";
+import { lineWith } from "../peers/server/processes.js";
 
 const main = join(import.meta.dirname, "../../dist/cli/main.js");
 const folder = mkdtempSync(join(tmpdir(), "tandem-replay-"));
@@ -107,8 +107,8 @@ test("a server answers as an embedded cache does", async () => {
   onTestFinished(() => {
     worker.kill("SIGKILL");
   });
-  const [ready] = await once(worker.stdout, "data");
-  const server = /ready on ([^ ]+:\d+)/.exec(String(ready))?.[1] ?? "";
+  const ready = await lineWith(worker.stdout, "ready on");
+  const server = /ready on ([^ ]+:\d+)/.exec(ready)?.[1] ?? "";
   const report = await replay(small, { format: "lirs", server });
   expect(report).toMatchObject({ requests: 1_000, hits: 98, refused: 0, entries: 902, evictions: 0 });
   const again = tandem(small, "--format", "lirs", "--server", server, "--max-entries", "50");

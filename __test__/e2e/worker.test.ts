@@ -4,6 +4,8 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { Redis } from "ioredis";
 import { expect, onTestFinished, test } from "vitest";
+import { lineWith } from "../peers/server/processes.js";
+import { slowReader } from "../worker/slow-reader.js";
 
 const main = join(import.meta.dirname, "../../dist/cli/main.js");
 
@@ -23,9 +25,9 @@ async function start(...flags: string[]): Promise<{ process: ChildProcess; port:
   onTestFinished(() => {
     child.kill("SIGKILL");
   });
-  const [line] = await once(child.stdout, "data");
-  const port = Number(/ready on [^ ]+:(\d+)/.exec(String(line))?.[1]);
-  return { process: child, port, line: String(line) };
+  const line = await lineWith(child.stdout, "");
+  const port = Number(/ready on [^ ]+:(\d+)/.exec(line)?.[1]);
+  return { process: child, port, line };
 }
 
 function tandem(...args: string[]) {
@@ -37,7 +39,7 @@ test("says where it listens and how to talk to it", async () => {
   const { port, line } = await start("--threads", "2", "--policy", "lru");
   expect(line).toBe(
     `tandem: ready on 127.0.0.1:${port} (max-memory 16mb, policy lru, threads 2); ` +
-      `talk to it with: redis-cli -h 127.0.0.1 -p ${port}\n`,
+      `talk to it with: redis-cli -h 127.0.0.1 -p ${port}`,
   );
 });
 
@@ -52,8 +54,9 @@ test.each(["SIGTERM", "SIGINT"] as const)("%s answers what was received and exit
   const ended = once(socket, "end");
   socket.write("INCR n\r\n".repeat(500));
   await once(socket, "data");
+  const exit = once(worker.process, "exit");
   worker.process.kill(signal);
-  const [code] = await once(worker.process, "exit");
+  const [code] = await exit;
   await ended;
   expect(code).toBe(0);
   expect(answers).toBe(Array.from({ length: 500 }, (_, number) => `:${number + 1}\r\n`).join(""));
@@ -66,15 +69,13 @@ test.each(["SIGINT", "SIGTERM"] as const)("SIGTERM, then %s ends it at once", as
     redis.disconnect();
   });
   await redis.set("big", Buffer.alloc(4 << 20, "x"));
-  // A client that asks for more than its socket takes, and reads nothing: it holds the first stop up.
-  const socket = connect(worker.port, "127.0.0.1");
-  await once(socket, "connect");
-  socket.write("GET big\r\n".repeat(20));
-  await once(socket, "readable");
+  // It holds the first stop up.
+  await slowReader(worker.port, "big");
+  const exit = once(worker.process, "exit");
+  const closed = once(redis, "close");
   worker.process.kill("SIGTERM");
   // The end of the other connection shows that it is stopping.
-  await once(redis, "close");
-  const exit = once(worker.process, "exit");
+  await closed;
   // The same signal within half a second is the first one's echo.
   const insist = setInterval(() => worker.process.kill(second), 50);
   const [code, signal] = await exit;

@@ -7,8 +7,9 @@ export default defineConfig({
   test: {
     include: newer ? ["newer-node/*.test.js"] : ["*.test.js"],
     pool: "forks",
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    // Far more than anything takes: only what hangs is to be told by it.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     maxWorkers: 2,
   },
 });

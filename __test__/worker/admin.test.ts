@@ -1,9 +1,9 @@
 import { once } from "node:events";
 import { request } from "node:http";
-import { connect } from "node:net";
 import { Redis } from "ioredis";
 import { expect, onTestFinished, test } from "vitest";
 import { Cache, Worker, type WorkerOptions, type WorkerReport } from "../../src/index.js";
+import { slowReader } from "./slow-reader.js";
 
 async function listen(options: WorkerOptions = {}): Promise<Worker> {
   const worker = await Worker.listen({ port: 0, adminPort: 0, threads: 2, cache: { maxBytes: "16mb" }, ...options });
@@ -52,16 +52,13 @@ test("is not ready while it stops, and gone afterwards", async () => {
   const redis = client(worker);
   await redis.set("big", Buffer.alloc(4 << 20, "x"));
   redis.disconnect();
-  // A client that asks for more than its socket takes, and reads nothing, holds the stop up.
-  const socket = connect(worker.port, "127.0.0.1");
-  await once(socket, "connect");
-  socket.write("GET big\r\n".repeat(20));
-  await once(socket, "readable");
-  const stopped = worker.close();
+  // It holds the stop up.
+  const endReader = await slowReader(worker.port, "big");
+  const stopped = worker.close({ drain: 60_000 });
   const response = await get(worker, "/readyz");
   expect([response.status, await response.text()]).toEqual([503, "stopping\n"]);
   expect(await (await get(worker, "/stats")).json()).toMatchObject({ stopping: true });
-  socket.destroy();
+  endReader();
   await stopped;
   await expect(get(worker, "/livez")).rejects.toThrow();
 });

@@ -126,7 +126,11 @@ test("a set in one thread overtakes an upsert in another, whose caller is answer
   using cache = Cache.open("gates-overtakes", { maxBytes: "2mb" });
   const thread = await GateThread.start("gates-overtakes");
   const taken: number[] = [];
+  const messages: number[] = [];
   for (let round = 0; round < 10; round += 1) {
+    // What a message from thread to thread takes on this machine at this moment.
+    const sent = Date.now();
+    messages.push(((await thread.run("echo")).at as number) - sent);
     const upserting = thread.run("holdUpsert", `k${round}`, "late");
     await thread.event("running");
     const at = Date.now();
@@ -137,8 +141,9 @@ test("a set in one thread overtakes an upsert in another, whose caller is answer
   }
   await thread.run("release");
   expect(cache.get("k0")).toBe("set");
-  // The median: one stall of a busy machine says nothing about the way an answer takes.
-  expect(taken.sort((a, b) => a - b)[5]).toBeLessThan(50);
+  // The medians: one stall of a busy machine says nothing about the way an answer takes.
+  const [answer, message] = [taken, messages].map((times) => times.sort((a, b) => a - b)[5] as number);
+  expect(answer).toBeLessThan(50 + 3 * (message as number));
 });
 
 test("stable in one thread waits for an upsert in another", async () => {
@@ -187,7 +192,7 @@ test("200 threads end in the middle of loads and upserts while others wait for t
   await user;
   expect(served).toBeGreaterThan(10);
   expect(cache.stats().gates).toBe(0);
-}, 120_000);
+}, 600_000);
 
 const dist = fileURLToPath(new URL("../../dist/index.js", import.meta.url));
 
@@ -195,7 +200,7 @@ const dist = fileURLToPath(new URL("../../dist/index.js", import.meta.url));
 async function inProcess(source: string): Promise<string> {
   const program = `import { Cache } from ${JSON.stringify(dist)};\n${source}`;
   const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "-e", program], {
-    timeout: 30_000,
+    timeout: 150_000,
   });
   return stdout.trim();
 }

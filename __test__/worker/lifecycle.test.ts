@@ -14,7 +14,7 @@ async function run(source: string): Promise<string> {
 async function runAlone(source: string): Promise<string> {
   const execute = promisify(execFile);
   const { stdout } = await execute(process.execPath, ["--expose-gc", "--input-type=module", "-e", source], {
-    timeout: 30_000,
+    timeout: 150_000,
   });
   return stdout.trim();
 }

@@ -2,13 +2,13 @@
 import type { Request } from "./programs.js";
 import { elements, header } from "./resp.js";
 
-/** Requests are sent to one server after the other: what is left of a time may differ by as much. */
-const CLOCK_SLACK_MS = 5_000;
+/** Neither server runs a request at the moment the other does: what is left of a time may differ by as much. */
+export const CLOCK_SLACK_MS = 20_000;
 
 /**
  * Makes replies comparable where two right ones may differ:
- * the order of keys is nobody's promise, time passes between the two servers, and redis-server counts entries that
- * have expired until it comes across them.
+ * the order of keys is nobody's promise, time passes between the two servers (a time is `about` so many ms, for
+ * `withTimesOf`), and redis-server counts entries that have expired until it comes across them.
  */
 export function canonical(request: Request, reply: Buffer, program: readonly Request[]): string {
   const name = String(request[0]).toUpperCase();
@@ -19,8 +19,7 @@ export function canonical(request: Request, reply: Buffer, program: readonly Req
   if (name === "RANDOMKEY" || name === "TIME") return reply.toString("latin1", 0, 2) === "$-" ? "none" : "some";
   if (name === "EXPIRETIME" || name === "PEXPIRETIME") {
     const moment = Number(reply.toString("latin1", 1));
-    if (moment > 0)
-      return `about ${Math.round((name === "EXPIRETIME" ? moment * 1_000 : moment) / CLOCK_SLACK_MS / 10)}`;
+    if (moment > 0) return `about ${name === "EXPIRETIME" ? moment * 1_000 : moment}`;
   }
   // What Redis has changed in place stays "raw" or "embstr", whatever it is now.
   if (name === "OBJECT" && /^\$\d+\r\n(int|embstr|raw)/.test(reply.toString("latin1"))) {
@@ -52,9 +51,15 @@ export function canonical(request: Request, reply: Buffer, program: readonly Req
   }
   if (name === "PTTL" || name === "TTL") {
     const left = Number(reply.toString("latin1", 1));
-    if (left > 0) return `about ${Math.round((name === "TTL" ? left * 1_000 : left) / CLOCK_SLACK_MS / 10)}`;
+    if (left > 0) return `about ${name === "TTL" ? left * 1_000 : left}`;
   }
   return reply.toString("latin1");
+}
+
+/** A canonical reply, with the time of `reference` if both are times that differ by no more than the clock's slack. */
+export function withTimesOf(reference: string | undefined, reply: string | undefined): string | undefined {
+  const [theirs, ours] = [reference, reply].map((text) => Number(/^about (\d+)$/.exec(text ?? "")?.[1]));
+  return Math.abs(Number(theirs) - Number(ours)) <= CLOCK_SLACK_MS ? reference : reply;
 }
 
 /** Whether SORT may put some members in any order: all of them, or those with the same text to sort by. */

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { describeWithPeer } from "../needs.js";
 import { bothServers } from "./both.js";
-import { canonical } from "./canonical.js";
+import { canonical, withTimesOf } from "./canonical.js";
 import { collectionCommand } from "./collections.js";
 import { program, type Request } from "./programs.js";
 import { elements, RawClient } from "./resp.js";
@@ -26,9 +26,10 @@ describeWithPeer("redis-server", "random programs", () => {
         }),
       );
       for (const [number, request] of requests.entries()) {
-        expect({ request: request.map(String), reply: replies[1]?.[number] }).toEqual({
+        const [theirs, ours] = [replies[0]?.[number], replies[1]?.[number]];
+        expect({ request: request.map(String), reply: withTimesOf(theirs, ours) }).toEqual({
           request: request.map(String),
-          reply: replies[0]?.[number],
+          reply: theirs,
         });
       }
     } finally {

@@ -3,6 +3,7 @@ import { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { describeWithPeer } from "../needs.js";
 import { type Running, startRedis, startTandem } from "./processes.js";
+import { RawClient } from "./resp.js";
 
 /** Fields of a Redis that say how it is built, or name a path or parts of it that have no counterpart. */
 const LEFT_OUT =
@@ -12,6 +13,12 @@ describeWithPeer("redis-server", "observation", () => {
   let servers: Running[] = [];
   beforeAll(async () => {
     servers = await Promise.all([startTandem("--threads", "1"), startRedis()]);
+    // On a busy machine any request may be slow, and then there would be a log of it.
+    for (const { port } of servers) {
+      const client = await RawClient.connect(port);
+      await client.ask([["CONFIG", "SET", "slowlog-log-slower-than", "-1"]]);
+      client.close();
+    }
   });
   afterAll(() => Promise.all(servers.map((server) => server.stop())));
 

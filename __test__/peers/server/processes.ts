@@ -25,12 +25,19 @@ export async function startTandem(...flags: string[]): Promise<Running> {
 
 /** Starts a redis-server on a free port that keeps nothing on disk. */
 export async function startRedis(): Promise<Running> {
-  const port = await freePort();
-  const child = spawn("redis-server", ["--port", `${port}`, "--save", "", "--appendonly", "no"], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  await lineWith(child.stdout, "Ready to accept connections");
-  return running(child, port);
+  // A port that was free may be taken before the server has it.
+  for (let attempt = 1; ; attempt += 1) {
+    const port = await freePort();
+    const child = spawn("redis-server", ["--port", `${port}`, "--save", "", "--appendonly", "no"], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    try {
+      await lineWith(child.stdout, "Ready to accept connections");
+      return running(child, port);
+    } catch (error) {
+      if (attempt === 5) throw error;
+    }
+  }
 }
 
 function running(child: ChildProcess, port: number): Running {
@@ -48,12 +55,11 @@ function running(child: ChildProcess, port: number): Running {
 /** The first line of what a process writes that holds `text`. */
 export async function lineWith(output: Readable | null, text: string): Promise<string> {
   if (output === null) throw new Error("the output of the process is not piped");
-  const lines = createInterface(output);
-  for await (const line of lines) {
-    if (!line.includes(text)) continue;
+  try {
+    for await (const line of createInterface(output)) if (line.includes(text)) return line;
+  } finally {
     // Nobody reads on, but the process must not block on a full pipe.
     output.resume();
-    return line;
   }
   throw new Error(`the process ended without saying ${JSON.stringify(text)}`);
 }

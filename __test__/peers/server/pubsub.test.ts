@@ -64,6 +64,9 @@ describeWithPeer("redis-server", "random conversations", () => {
             : shown.sort(),
         );
       }
+      // The next conversation is not to find its subscriptions: a close may be seen later than it begins.
+      clients.listener.write(encode(["RESET"]));
+      await clients.listener.until((frame) => frame.toString() === "+RESET\r\n");
       return seen;
     } finally {
       for (const client of Object.values(clients)) client.close();

@@ -107,7 +107,8 @@ export class RawClient {
 
   /** Sends these very bytes and returns everything that comes until the server closes. */
   async sendAndDrain(bytes: string | Buffer): Promise<string> {
-    const closed = once(this.#socket, "close");
+    // Bytes that the server leaves unread make its close a reset, which is an end like any other.
+    const closed = new Promise((resolve) => this.#socket.once("close", resolve));
     this.#socket.write(bytes);
     await closed;
     return this.#received.toString("latin1");

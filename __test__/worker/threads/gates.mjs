@@ -45,6 +45,7 @@ const actions = {
   },
   stable: (key) => cache.stable(key),
   release: async () => release(),
+  echo: async () => undefined,
 };
 
 parentPort.on("message", async ({ id, action, with: parameters }) => {
