@@ -133,6 +133,8 @@ export interface BenchSettings {
   mix: Array<BenchShare>
   /** Requests a second; absent for a closed loop. */
   rate?: number
+  /** Connections a second that come and go beside the load; absent for none. */
+  connects?: number
   /** Requests of a round; absent for a round of `duration_ms`. */
   requests?: number
   /** Length of a round in ms. */
@@ -251,6 +253,10 @@ export interface NativeBenchReport {
   firstError?: string
   /** Answers that say there is no such key. */
   misses: number
+  /** Connections a second that came and went, of the median round. */
+  connects: number
+  /** Those among them that had no answer. */
+  unansweredConnects: number
   /** Requests a second of the median round. */
   rate: number
   /** Requests a second of each round. */

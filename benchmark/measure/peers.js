@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 
 const require = createRequire(import.meta.url);
-const programs = new Set(["redis-server", "redis-benchmark", "memcached", "cargo"]);
+const programs = new Set(["redis-server", "redis-benchmark", "memcached", "cargo", "taskset"]);
 
 /** The `peers` that are not installed. */
 export function missing(peers) {

@@ -1,29 +1,15 @@
 /** S5: latencies at 30 % of capacity in an open loop, beside redis-server, with `tandem bench` as the client of both. */
-import { execFile } from "node:child_process";
-import { join } from "node:path";
-import { promisify } from "node:util";
-import { root } from "../measure/machine.js";
+import { bench } from "../measure/bench.js";
+import { pinServer } from "../measure/pin.js";
 import { startRedis, startTandem } from "../measure/server-process.js";
 import { goal, ratio, row, side } from "../measure/statistics.js";
-
-const run = promisify(execFile);
 
 const KEYS = 400_000;
 const VALUE_BYTES = 32;
 const CONNECTIONS = 50;
+const TRAFFIC = ["--connections", CONNECTIONS, "--keys", KEYS, "--value-bytes", VALUE_BYTES, "--mix", "get:90,set:10"];
 /** Of what redis-server takes in a closed loop. */
 const LOAD = 0.3;
-
-/** One call of `tandem bench`: what it reports of each server, by its name. */
-async function bench(servers, flags) {
-  const targets = Object.entries(servers).flatMap(([name, { port, pid }]) => {
-    return ["--server", `${name}=127.0.0.1:${port},${pid}`];
-  });
-  const load = ["--connections", CONNECTIONS, "--keys", KEYS, "--value-bytes", VALUE_BYTES, "--mix", "get:90,set:10"];
-  const args = [join(root, "dist/cli/main.js"), "bench", ...targets, ...load, ...flags, "--json"].map(String);
-  const { stdout } = await run(process.execPath, args);
-  return Object.fromEntries(JSON.parse(stdout).servers.map((server) => [server.name, server]));
-}
 
 /** The order of servers in round `round`: it turns, so that nobody always comes first. */
 function ordered(servers, round) {
@@ -37,18 +23,20 @@ export const s5 = {
   title:
     `server: latency at ${LOAD * 100} % of redis-server's capacity, open loop, 90 % GET, ${CONNECTIONS} connections, ` +
     `${VALUE_BYTES} B values, 400 k keys (ratio: Tandem / redis-server)`,
-  peers: ["redis-server"],
+  peers: ["redis-server", "taskset"],
   async run(size) {
     const servers = {};
     try {
       servers.tandem = await startTandem(["--max-memory", "512mb", "--threads", "1"]);
       servers.redis = await startRedis();
       servers.again = await startRedis();
-      const { redis } = await bench(servers, ["--rounds", 1, "--requests", size.requests]);
+      for (const server of Object.values(servers)) pinServer(server);
+      const { redis } = await bench(servers, [...TRAFFIC, "--rounds", 1, "--requests", size.requests]);
       const rate = Math.round(redis.rate * LOAD);
       const figures = [];
       for (let round = 0; round < size.rounds; round++) {
-        const flags = ["--no-fill", "--rounds", 1, "--requests", Math.round(size.requests / 2), "--rate", rate];
+        const requests = Math.round(size.requests / 2);
+        const flags = [...TRAFFIC, "--no-fill", "--rounds", 1, "--requests", requests, "--rate", rate];
         figures.push(await bench(ordered(servers, round), [...flags, "--seed", round + 1]));
       }
       const column = (name, field) => figures.map((figure) => figure[name].latency[field] / 1000);

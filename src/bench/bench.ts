@@ -17,6 +17,10 @@ export interface BenchReport {
   firstError?: string;
   /** Answers that say there is no such key. */
   misses: number;
+  /** Connections a second that came and went beside the load, of the median round. */
+  connects: number;
+  /** Those among them that were refused, cut, or not answered within a second. */
+  unansweredConnects: number;
   /** Requests a second of the median round. */
   rate: number;
   /** Requests a second of each round. */

@@ -42,6 +42,11 @@ export interface BenchOptions {
   mix?: Partial<Record<BenchCommand, number>>;
   /** Requests a second, whatever the server does (open loop). Default: as many as it answers (closed loop). */
   rate?: number;
+  /**
+   * Connections a second, 1 to 100,000, that come and go beside the load: half of them say PING, hear the answer and
+   * close, the others say it and are gone. Default: none.
+   */
+  connects?: number;
   /** Requests of a round. Default: as many as `duration` takes. */
   requests?: number;
   /** Length of a round in ms. Default: 3,000. */
@@ -75,7 +80,7 @@ type Settings = Parameters<typeof native.NativeBench.start>[0];
  * @throws {TypeError | RangeError} for a value of a wrong type, or one that cannot be passed on.
  */
 export function parseBenchOptions(options: BenchOptions): Settings {
-  const { zipf, rate, requests, mix = { get: 95, set: 5 }, valueBytes = 32, fill = true } = options;
+  const { zipf, rate, connects, requests, mix = { get: 95, set: 5 }, valueBytes = 32, fill = true } = options;
   const [least, greatest] = typeof valueBytes === "number" ? [valueBytes, valueBytes] : valueBytes;
   const bytes = (value: unknown) => parseBytes("valueBytes", value, 0, MAX_VALUE_BYTES) ?? 0;
   return {
@@ -93,6 +98,7 @@ export function parseBenchOptions(options: BenchOptions): Settings {
     greatestValueBytes: bytes(greatest),
     mix: Object.entries(mix).map(([command, share]) => ({ command, share: finite("mix", share) })),
     ...(rate === undefined ? {} : { rate: finite("rate", rate) }),
+    ...(connects === undefined ? {} : { connects: finite("connects", connects) }),
     ...(requests === undefined ? {} : { requests: whole("requests", requests) }),
     durationMs: finite("duration", options.duration ?? 3_000),
     rounds: whole("rounds", options.rounds ?? 3, MAX_U32),

@@ -23,9 +23,13 @@ pub struct RoundFigures {
     pub misses: u64,
     /// Seconds from the first request to the last answer.
     pub seconds: f64,
+    /// Connections that came and went beside the load.
+    pub connects: u64,
+    /// Those among them that were refused, cut, or not answered within a second.
+    pub unanswered_connects: u64,
     /// CPU time of the server's process in nanoseconds; `None` without a process to look at.
     pub cpu_ns: Option<u64>,
-    /// CPU time of this process in nanoseconds: near the length of the round, the client was the bottleneck.
+    /// CPU time of the load's thread in nanoseconds: near the length of the round, the client was the bottleneck.
     pub client_cpu_ns: Option<u64>,
 }
 
@@ -86,6 +90,11 @@ impl ServerReport {
     /// Requests a second, the median round.
     pub fn rate(&self) -> f64 {
         median(self.rounds.iter().map(RoundFigures::rate).collect()).unwrap_or_default()
+    }
+
+    /// Connections a second that came and went, the median round.
+    pub fn connect_rate(&self) -> f64 {
+        median(self.rounds.iter().map(|round| round.connects as f64 / round.seconds).collect()).unwrap_or_default()
     }
 
     /// CPU time of the server for one request in nanoseconds, the median round.

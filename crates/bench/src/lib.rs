@@ -5,6 +5,7 @@
 //!    └─ rounds   A B A B ...: a round of one server, then of the next, so that a change of the machine hits all alike
 //!         ├─ Workload   which command, which key (even or Zipf), which value
 //!         ├─ Link       one connection: requests in flight and when each was due, replies counted as they come
+//!         ├─ Storm      where it is asked for: a second thread with connections that come and go
 //!         └─ Figures    latencies in a histogram, CPU time of the server's process from before to after
 //! ```
 //!
@@ -21,6 +22,7 @@ mod progress;
 mod replies;
 mod round;
 mod run;
+mod storm;
 mod workload;
 
 pub use error::{Error, Result};

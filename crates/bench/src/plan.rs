@@ -15,6 +15,8 @@ pub(crate) const MAX_VALUE_BYTES: usize = 64 << 20;
 const MAX_ROUNDS: usize = 10_000;
 const MAX_ZIPF: f64 = 10.0;
 const MAX_RATE: f64 = 1e8;
+/// More than one thread opens.
+const MAX_CONNECTS: f64 = 1e5;
 const MAX_DURATION: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A server to measure.
@@ -97,6 +99,8 @@ pub struct Plan {
     pub mix: Vec<Weight>,
     /// Requests a second (open loop), or `None` for as many as the server answers (closed loop).
     pub rate: Option<f64>,
+    /// Connections a second that come and go beside the load; `None` for none.
+    pub connects: Option<f64>,
     /// Length of a round.
     pub length: Length,
     /// Rounds of each server that count, 1 to 10,000; another one before them does not.
@@ -143,6 +147,9 @@ impl Plan {
         }
         if let Some(rate) = self.rate.filter(|rate| !(*rate >= 1.0 && *rate <= MAX_RATE)) {
             return bad("rate", format!("{rate} is outside 1 to {MAX_RATE} requests a second"));
+        }
+        if let Some(connects) = self.connects.filter(|connects| !(*connects >= 1.0 && *connects <= MAX_CONNECTS)) {
+            return bad("connects", format!("{connects} is outside 1 to {MAX_CONNECTS} connections a second"));
         }
         match self.length {
             Length::Requests(0) => bad("requests", "0 is not allowed; at least 1".into()),

@@ -8,15 +8,24 @@ pub(crate) fn cpu_ns(pid: u32) -> Option<u64> {
     threads_ns(pid).or_else(|| ticks_ns(pid))
 }
 
+/// CPU time that the calling thread has used so far, in nanoseconds; `None` where the system does not tell.
+pub(crate) fn own_thread_ns() -> Option<u64> {
+    time_on_cpu(&fs::read_to_string("/proc/thread-self/schedstat").ok()?)
+}
+
 /// The first field of `schedstat` is the time on a CPU in nanoseconds. Kernels may be built without.
 fn threads_ns(pid: u32) -> Option<u64> {
     let mut sum = 0;
     for task in fs::read_dir(format!("/proc/{pid}/task")).ok()? {
         // A thread may end while we look.
         let Ok(text) = fs::read_to_string(task.ok()?.path().join("schedstat")) else { continue };
-        sum += text.split_ascii_whitespace().next()?.parse::<u64>().ok()?;
+        sum += time_on_cpu(&text)?;
     }
     (sum > 0).then_some(sum)
+}
+
+fn time_on_cpu(schedstat: &str) -> Option<u64> {
+    schedstat.split_ascii_whitespace().next()?.parse().ok()
 }
 
 /// User and system time are fields 14 and 15 of `stat`, in hundredths of a second on every Linux.
@@ -43,6 +52,7 @@ mod tests {
         }
         if let Some(earlier) = before.0 {
             assert!(threads_ns(pid).unwrap() > earlier);
+            assert!(own_thread_ns().unwrap() > 0);
         }
     }
 

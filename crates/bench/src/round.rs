@@ -9,9 +9,10 @@ use mio::{Events, Interest, Poll, Token};
 use crate::figures::RoundFigures;
 use crate::link::{Link, process_of};
 use crate::plan::{Length, Target};
-use crate::process::cpu_ns;
+use crate::process::{cpu_ns, own_thread_ns};
 use crate::progress::Progress;
 use crate::replies::Reply;
+use crate::storm::Storm;
 use crate::{Error, Result};
 
 /// Bytes read at once.
@@ -28,6 +29,7 @@ const SHORTEST_WAIT: Duration = Duration::from_millis(2);
 /// The connections to one server.
 pub(crate) struct Pool {
     pub name: String,
+    target: Target,
     pid: Option<u32>,
     poll: Poll,
     links: Vec<Link>,
@@ -38,6 +40,7 @@ pub(crate) struct Pool {
 pub(crate) struct Load {
     pub pipeline: usize,
     pub rate: Option<f64>,
+    pub connects: Option<f64>,
     pub length: Length,
 }
 
@@ -74,7 +77,14 @@ impl Pool {
             links.push(link);
         }
         let pid = target.pid.or_else(|| process_of(target));
-        Ok(Self { name: target.name.clone(), pid, poll, links, buffer: vec![0; READ_BYTES].into() })
+        Ok(Self {
+            name: target.name.clone(),
+            target: target.clone(),
+            pid,
+            poll,
+            links,
+            buffer: vec![0; READ_BYTES].into(),
+        })
     }
 
     /// Runs a load to its end. `write` appends the next request.
@@ -85,19 +95,23 @@ impl Pool {
         mut write: impl FnMut(&mut Vec<u8>),
     ) -> Result<RoundFigures> {
         let cpu = |pid: Option<u32>| pid.and_then(cpu_ns);
-        let own = Some(std::process::id());
-        let (cpu_before, own_before) = (cpu(self.pid), cpu(own));
+        let storm = load.connects.map(|rate| Storm::start(&self.target, rate)).transpose()?;
+        let (cpu_before, own_before) = (cpu(self.pid), own_thread_ns());
         let mut running =
             Running { load, begun: Instant::now(), sent: 0, answered: 0, errors: 0, misses: 0, next_link: 0 };
-        self.drive(&mut running, record, &mut write)?;
+        let driven = self.drive(&mut running, record, &mut write);
+        let visits = storm.map(Storm::end).unwrap_or_default();
+        driven?;
         let since = |before: Option<u64>, now: Option<u64>| Some(now?.saturating_sub(before?));
         Ok(RoundFigures {
             requests: running.answered,
             errors: running.errors,
             misses: running.misses,
             seconds: running.begun.elapsed().as_secs_f64(),
+            connects: visits.opened,
+            unanswered_connects: visits.unanswered,
             cpu_ns: since(cpu_before, cpu(self.pid)),
-            client_cpu_ns: since(own_before, cpu(own)),
+            client_cpu_ns: since(own_before, own_thread_ns()),
         })
     }
 

@@ -26,7 +26,7 @@ pub fn run(plan: &Plan, progress: &Progress) -> Result<Report> {
     let mut rounds: Vec<Vec<RoundFigures>> = vec![Vec::new(); pools.len()];
 
     if plan.fill {
-        let fill = Load { pipeline: FILL_PIPELINE, rate: None, length: Length::Requests(plan.keys) };
+        let fill = Load { pipeline: FILL_PIPELINE, rate: None, connects: None, length: Length::Requests(plan.keys) };
         for (pool, first_error) in pools.iter_mut().zip(&mut errors) {
             let mut workload = Workload::new(plan, &payload, 0);
             let record = Record { latencies: &mut histogram(), first_error, progress };
@@ -37,7 +37,7 @@ pub fn run(plan: &Plan, progress: &Progress) -> Result<Report> {
             })?;
         }
     }
-    let load = Load { pipeline: plan.pipeline, rate: plan.rate, length: plan.length };
+    let load = Load { pipeline: plan.pipeline, rate: plan.rate, connects: plan.connects, length: plan.length };
     for number in 0..=plan.rounds {
         for (server, pool) in pools.iter_mut().enumerate() {
             // All servers get the same requests in the same round.

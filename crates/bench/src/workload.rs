@@ -128,6 +128,7 @@ mod tests {
             value_bytes: (3, 5),
             mix: vec![Weight { operation: Operation::Get, share: 1.0 }],
             rate: None,
+            connects: None,
             length: Length::Time(Duration::from_secs(1)),
             rounds: 1,
             fill: true,

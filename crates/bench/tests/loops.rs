@@ -104,6 +104,7 @@ fn plan(servers: &[(&str, &str)]) -> Plan {
         value_bytes: (8, 8),
         mix: vec![Weight { operation: Operation::Get, share: 1.0 }],
         rate: None,
+        connects: None,
         length: Length::Requests(1000),
         rounds: 2,
         fill: false,
@@ -176,6 +177,20 @@ fn an_open_loop_keeps_its_rate() {
 }
 
 #[test]
+fn connections_come_and_go_beside_a_load() {
+    let (_peer, address) = Peer { answer: "$1\r\nv\r\n", ..Peer::default() }.start();
+    let length = Length::Time(Duration::from_millis(500));
+    let load = Plan { rate: Some(100.0), rounds: 1, length, ..plan(&[("a", &address)]) };
+    assert_eq!(measure(&load).servers[0].connect_rate(), 0.0);
+
+    let server = &measure(&Plan { connects: Some(200.0), ..load }).servers[0];
+    assert_eq!((server.sum(|round| round.requests), server.sum(|round| round.errors)), (50, 0));
+    let connects = server.sum(|round| round.connects);
+    assert!((50..=110).contains(&connects), "{connects} in half a second, of 100 that were due");
+    assert_eq!(server.sum(|round| round.unanswered_connects), 0);
+}
+
+#[test]
 fn a_password_is_said_where_one_is_wanted() {
     let (_peer, address) = Peer { answer: "$1\r\nv\r\n", password: Some("secret"), ..Peer::default() }.start();
     let with = |password: Option<&str>| {
@@ -234,6 +249,8 @@ fn a_plan_out_of_range_is_refused() {
         (Plan { mix: weight(0.0), ..good.clone() }, "mix"),
         (Plan { mix: weight(f64::NAN), ..good.clone() }, "mix"),
         (Plan { rate: Some(0.0), ..good.clone() }, "rate"),
+        (Plan { connects: Some(0.0), ..good.clone() }, "connects"),
+        (Plan { connects: Some(f64::INFINITY), ..good.clone() }, "connects"),
         (Plan { length: Length::Requests(0), ..good.clone() }, "requests"),
         (Plan { length: Length::Time(Duration::ZERO), ..good.clone() }, "duration"),
         (Plan { rounds: 0, ..good.clone() }, "rounds"),

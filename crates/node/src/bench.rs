@@ -53,6 +53,8 @@ pub struct BenchSettings {
     pub mix: Vec<BenchShare>,
     /// Requests a second; absent for a closed loop.
     pub rate: Option<f64>,
+    /// Connections a second that come and go beside the load; absent for none.
+    pub connects: Option<f64>,
     /// Requests of a round; absent for a round of `duration_ms`.
     pub requests: Option<f64>,
     /// Length of a round in ms.
@@ -89,6 +91,10 @@ pub struct NativeBenchReport {
     pub first_error: Option<String>,
     /// Answers that say there is no such key.
     pub misses: f64,
+    /// Connections a second that came and went, of the median round.
+    pub connects: f64,
+    /// Those among them that had no answer.
+    pub unanswered_connects: f64,
     /// Requests a second of the median round.
     pub rate: f64,
     /// Requests a second of each round.
@@ -126,6 +132,8 @@ impl From<ServerReport> for NativeBenchReport {
             requests: sum(|round| round.requests),
             errors: sum(|round| round.errors),
             misses: sum(|round| round.misses),
+            connects: report.connect_rate(),
+            unanswered_connects: sum(|round| round.unanswered_connects),
             rate: report.rate(),
             rates: report.rounds.iter().map(RoundFigures::rate).collect(),
             cpu_ns: report.cpu_ns_per_request(),
@@ -235,6 +243,7 @@ impl BenchSettings {
             value_bytes: (self.least_value_bytes as usize, self.greatest_value_bytes as usize),
             mix: self.mix.into_iter().map(weight).collect::<std::result::Result<_, _>>()?,
             rate: self.rate,
+            connects: self.connects,
             length: match self.requests {
                 Some(requests) => Length::Requests(requests as u64),
                 None => Length::Time(Duration::try_from_secs_f64(self.duration_ms / 1000.0).unwrap_or(Duration::ZERO)),

@@ -22,6 +22,7 @@ interface Flags {
   valueBytes?: [number, number];
   mix?: Record<string, number>;
   rate?: number;
+  connects?: number;
   requests?: number;
   duration?: number;
   rounds?: number;
@@ -43,6 +44,7 @@ export const registerBench: Register = (program) => {
     .option("--value-bytes <n[-m]>", "size of a value, or a range of sizes (default: 32)", range)
     .option("--mix <command:share,...>", "get, set, del, incr and ping with shares (default: get:95,set:5)", mix)
     .option("--rate <n>", "open loop: so many requests a second (default: as many as are answered)", number("--rate"))
+    .option("--connects <n>", "connections a second that come and go (default: 0)", number("--connects"))
     .option("--requests <n>", "length of a round in requests", number("--requests"))
     .option("--duration <seconds>", "length of a round in seconds (default: 3)", number("--duration"))
     .option("--rounds <n>", "rounds of each server that count (default: 3)", number("--rounds"))
@@ -131,10 +133,13 @@ function table(reports: readonly BenchReport[]): string {
 }
 
 function warnings(reports: readonly BenchReport[]): string[] {
-  return reports.flatMap(({ name, errors, firstError, clientLoad }) => [
+  return reports.flatMap(({ name, errors, firstError, clientLoad, unansweredConnects }) => [
     ...(firstError === undefined
       ? []
       : [`${name} answered errors (${errors} in the rounds that count): ${firstError}`]),
+    ...(unansweredConnects > 0
+      ? [`${name} left ${unansweredConnects} of the connections that came and went without an answer`]
+      : []),
     ...((clientLoad ?? 0) > BUSY_CLIENT
       ? [`with ${name} the load generator was busy all the time: the rate is its own, CPU/request is the server's`]
       : []),
