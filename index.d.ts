@@ -214,6 +214,8 @@ export interface ListenOptions {
   idleMs?: number
   /** The same for a client of the text protocol; absent for never. */
   textIdleMs?: number
+  /** Time in seconds after which a silent peer is asked whether it is there; absent for never. */
+  keepaliveS?: number
   /** Whether one request of the text protocol is what one read delivers, not a line. */
   textMessages: boolean
   /** Whether clients may run scripts. */

@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { describe } from "vitest";
 
-/** What a test may need besides the project itself: a program in PATH, or the folder of real traces. */
+/** What a test may need besides the project itself: a program in PATH, a right, or the folder of real traces. */
 export type Peer =
   | "redis-server"
   | "redis-cli"
@@ -9,6 +9,7 @@ export type Peer =
   | "memcached"
   | "promtool"
   | "prometheus-redis-exporter"
+  | "network-namespaces"
   | "TANDEM_TRACES";
 
 /**
@@ -21,5 +22,9 @@ export function describeWithPeer(peer: Peer, title: string, body: () => void): v
 
 function isThere(peer: Peer): boolean {
   if (peer === "TANDEM_TRACES") return Boolean(process.env.TANDEM_TRACES);
+  if (peer === "network-namespaces") {
+    const attempt = spawnSync("unshare", ["--net", "ip", "link", "add", "near", "type", "veth"], { stdio: "ignore" });
+    return attempt.status === 0;
+  }
   return spawnSync(peer, ["--version"], { stdio: "ignore" }).error === undefined;
 }

@@ -123,6 +123,8 @@ test.each([
     RangeError,
     "option textIdleTimeout must be a whole number from 1000 to 2592000000; got 10",
   ],
+  [{ keepalive: 500 }, RangeError, "option keepalive must be a whole number from 1000 to 3600000; got 500"],
+  [{ keepalive: 1_500 }, RangeError, "option keepalive must be whole seconds; got 1500 ms"],
   [{ textFraming: "lines" as never }, TypeError, 'option textFraming must be "line" or "message"; got "lines"'],
   [{ scripts: 1 as never }, TypeError, "option scripts must be true or false; got 1"],
   [{ maxClients: 0 }, RangeError, "option maxClients must be a whole number from 1 to 1000000; got 0"],

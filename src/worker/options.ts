@@ -19,6 +19,8 @@ export const TEXT_FRAMINGS = ["line", "message"] as const;
 export type TextFraming = (typeof TEXT_FRAMINGS)[number];
 const DEFAULT_TEXT_IDLE_MS = 60_000;
 const MIN_IDLE_MS = 1_000;
+const DEFAULT_KEEPALIVE_MS = 300_000;
+const MAX_KEEPALIVE_MS = 3_600_000;
 const MAX_IDLE_MS = 30 * 24 * 60 * 60 * 1_000;
 
 /** Where and how a worker listens. */
@@ -37,6 +39,11 @@ export interface ListenOptions {
   idleTimeout?: number;
   /** The same for a client of the text protocol; 0: never. Default: 60,000. */
   textIdleTimeout?: number;
+  /**
+   * Time in ms, whole seconds, after which the system asks a silent peer whether it is still there: one that is gone
+   * without a word is found after twice that. 1,000 to 3,600,000; 0: never. Default: 300,000.
+   */
+  keepalive?: number;
   /** One request of the text protocol: a `"line"`, or the `"message"` that one read delivers. Default: `"line"`. */
   textFraming?: "line" | "message";
   /** Whether clients may run Lua scripts. Default: true. */
@@ -71,7 +78,11 @@ export function parseListenOptions(options: ListenOptions) {
   }
   const textIdleMs =
     textIdleTimeout === 0 ? undefined : whole("textIdleTimeout", textIdleTimeout, MIN_IDLE_MS, MAX_IDLE_MS);
+  const keepaliveMs = options.keepalive ?? DEFAULT_KEEPALIVE_MS;
+  if (keepaliveMs !== 0) whole("keepalive", keepaliveMs, 1_000, MAX_KEEPALIVE_MS);
+  if (keepaliveMs % 1_000 !== 0) throw new RangeError(`option keepalive must be whole seconds; got ${keepaliveMs} ms`);
   return {
+    ...(keepaliveMs === 0 ? {} : { keepaliveS: keepaliveMs / 1_000 }),
     textMessages: textFraming === "message",
     ...(textIdleMs === undefined ? {} : { textIdleMs }),
     port: whole("port", port, 0, 65_535),

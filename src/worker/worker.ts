@@ -34,6 +34,7 @@ const WORKER_OPTIONS: ReadonlySet<string> = new Set<keyof WorkerOptions>([
   "maxClients",
   "idleTimeout",
   "textIdleTimeout",
+  "keepalive",
   "textFraming",
   "scripts",
   "adminPort",

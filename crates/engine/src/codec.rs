@@ -1,5 +1,12 @@
 //! LZ4 values: the block format with the raw length in front (u32, little endian), as `lz4-napi` and
-//! `lz4_flex::compress_prepend_size` write it. Bytes are made by [`compress`] only, so decoding cannot fail.
+//! `lz4_flex::compress_prepend_size` write it.
+
+/// Most that a byte of a block can stand for.
+const MAX_RATIO: usize = 255;
+
+/// Bytes that are no block of this format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NoBlock;
 
 /// Compresses `raw` into `out`, which is overwritten; false where that saves less than a tenth.
 pub(crate) fn compress(raw: &[u8], out: &mut Vec<u8>) -> bool {
@@ -11,17 +18,35 @@ pub(crate) fn compress(raw: &[u8], out: &mut Vec<u8>) -> bool {
     out.len() <= raw.len() / 10 * 9
 }
 
-/// Length of the value before compression.
+/// Length of the value before compression, of a block that [`compress`] has made.
 pub(crate) fn raw_len(stored: &[u8]) -> usize {
     u32::from_le_bytes(stored[..4].try_into().expect("compressed values have a length in front")) as usize
 }
 
-/// Appends the raw value to `out`.
-pub(crate) fn decompress(stored: &[u8], out: &mut Vec<u8>) {
-    let start = out.len();
-    out.resize(start + raw_len(stored), 0);
-    let written = lz4_flex::block::decompress_into(&stored[4..], &mut out[start..]).expect("we compressed it");
-    assert_eq!(written, out.len() - start, "we compressed it");
+/// Appends the raw value to `out`, of any bytes: what they say about its length is believed as far as so short a block can
+/// hold so much.
+///
+/// # Errors
+/// [`NoBlock`] where [`compress`] has not made them; `out` is as it was.
+pub(crate) fn decompress(stored: &[u8], out: &mut Vec<u8>) -> Result<(), NoBlock> {
+    let (len, block) = stored.split_first_chunk::<4>().ok_or(NoBlock)?;
+    let (start, len) = (out.len(), u32::from_le_bytes(*len) as usize);
+    if len > block.len() * MAX_RATIO {
+        return Err(NoBlock);
+    }
+    out.resize(start + len, 0);
+    match lz4_flex::block::decompress_into(block, &mut out[start..]) {
+        Ok(written) if written == len => Ok(()),
+        _ => {
+            out.truncate(start);
+            Err(NoBlock)
+        }
+    }
+}
+
+/// The same of a block that [`compress`] has made.
+pub(crate) fn decompress_own(stored: &[u8], out: &mut Vec<u8>) {
+    decompress(stored, out).expect("the engine has compressed it");
 }
 
 #[cfg(test)]
@@ -35,7 +60,7 @@ mod tests {
         assert!(compress(&text, &mut out));
         assert_eq!(raw_len(&out), text.len());
         let mut back = b"x".to_vec();
-        decompress(&out, &mut back);
+        decompress(&out, &mut back).unwrap();
         assert_eq!(&back[1..], &text[..]);
         assert_eq!(lz4_flex::block::decompress_size_prepended(&out).unwrap(), text);
         let mut state = 1u64;
@@ -46,6 +71,28 @@ mod tests {
         .take(1000)
         .collect();
         assert!(!compress(&noise, &mut out));
+    }
+
+    #[test]
+    fn what_is_no_block_is_an_error() {
+        let mut good = Vec::new();
+        assert!(compress(&b"the same words, the same words, ".repeat(40), &mut good));
+        let mut out = b"x".to_vec();
+        for bad in [&[][..], &good[..3], &good[..good.len() - 1], &[255, 255, 255, 255, 0], &[1, 0, 0, 0]] {
+            assert_eq!(decompress(bad, &mut out), Err(NoBlock), "{bad:?}");
+            assert_eq!((&out[..], out.capacity() < 1 << 20), (&b"x"[..], true), "nothing is left of {bad:?}");
+        }
+        let mut state = 1usize;
+        let mut refused = 0;
+        for _ in 0..20_000 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let mut changed = good.clone();
+            changed[(state >> 40) % good.len()] = (state >> 32) as u8;
+            changed.truncate(good.len() - (state >> 60));
+            // Bytes that happen to be a block of that length are one.
+            refused += usize::from(decompress(&changed, &mut Vec::new()).is_err());
+        }
+        assert!(refused > 10_000, "{refused}");
     }
 
     fn bytes(hexadecimal: &str) -> Vec<u8> {
@@ -66,7 +113,7 @@ mod tests {
             assert_eq!(out, bytes(engine), "{name}: the vector is not what the engine writes");
             for stored in [engine, lz4_napi] {
                 let mut back = Vec::new();
-                decompress(&bytes(stored), &mut back);
+                decompress(&bytes(stored), &mut back).unwrap();
                 assert_eq!(back, bytes(raw), "{name}");
             }
         }

@@ -35,6 +35,8 @@ pub struct ListenOptions {
     pub idle_ms: Option<u32>,
     /// The same for a client of the text protocol; absent for never.
     pub text_idle_ms: Option<u32>,
+    /// Time in seconds after which a silent peer is asked whether it is there; absent for never.
+    pub keepalive_s: Option<u32>,
     /// Whether one request of the text protocol is what one read delivers, not a line.
     pub text_messages: bool,
     /// Whether clients may run scripts.
@@ -118,6 +120,7 @@ impl NativeServer {
         }
         limits.idle = options.idle_ms.map(|ms| Duration::from_millis(ms.into()));
         limits.text_idle = options.text_idle_ms.map(|ms| Duration::from_millis(ms.into()));
+        limits.keepalive = options.keepalive_s.map(|seconds| Duration::from_secs(seconds.into()));
         let password = match &options.password {
             None => None,
             Some(bytes) => Some(Password::new(bytes).ok_or_else(|| {

@@ -11,6 +11,7 @@ use tandem_wire::Args;
 use crate::command::{Command, Context, Entry, Flag, refusal};
 use crate::connection::{Parked, Special};
 use crate::observer;
+use crate::output::Mark;
 use crate::transaction;
 
 /// What a client is told whose request met a defect of the server.
@@ -93,10 +94,22 @@ fn run_special(context: &mut Context<'_>, entry: Option<&'static Entry>, args: A
         // The reply is still to come; whether it is wanted is looked at then.
         return;
     }
-    // Still so after the request: it was not the one that wants replies again.
-    let unwanted = context.client.special.take(Special::SKIP) || context.client.special.contains(Special::REPLY_OFF);
-    let confirms = entry.is_some_and(|entry| CONFIRMED.contains(&entry.command.name));
-    if unwanted && !(confirms && context.output.is_frame_at(start)) {
+    if !context.client.special.take(Special::CHOSEN) {
+        drop_unwanted(context, entry.map_or("", |entry| entry.command.name), mark, start);
+    }
+    context.client.special.take(Special::SKIP);
+}
+
+/// Whether the client wants no replies.
+pub(crate) fn wants_nothing(context: &Context<'_>) -> bool {
+    let special = context.client.special;
+    special.contains(Special::SKIP) || special.contains(Special::REPLY_OFF)
+}
+
+/// Takes back what a request has answered, from `mark` and in bytes `start` on, unless the client wants replies: still so
+/// after the request, it was not the one that wants them again.
+pub(crate) fn drop_unwanted(context: &mut Context<'_>, name: &str, mark: Mark, start: usize) {
+    if wants_nothing(context) && !(CONFIRMED.contains(&name) && context.output.is_frame_at(start)) {
         context.output.rewind(mark);
     }
 }

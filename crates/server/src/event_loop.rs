@@ -3,6 +3,7 @@
 mod ending;
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
@@ -27,14 +28,25 @@ const LISTENER: Token = Token(usize::MAX - 1);
 
 /// Events taken from the system at once.
 const EVENTS: usize = 1024;
-/// Connections accepted before others get their turn.
-const ACCEPTS: usize = 256;
+/// Connections accepted before others get their turn: each costs as much as a few requests.
+const ACCEPTS: usize = 32;
 /// Pushes that wait for one connection, in bytes, at which they are sent without waiting for more.
 const SEND_BYTES: usize = 16 << 10;
 /// How often the cache's background work gets a step when it has nothing urgent.
 const MAINTAIN_EVERY: Duration = Duration::from_millis(50);
 /// How often deadlines of connections are looked at, while there are any.
 const DEADLINE_STEP: Duration = Duration::from_millis(100);
+
+/// What waits in the listener's queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Accept {
+    /// Nothing, until the system says so.
+    Nothing,
+    /// Maybe something: in this turn, or in the next one, which follows at once.
+    Now,
+    /// Something for which descriptors or memory are lacking: they are asked for again in a while.
+    Later,
+}
 
 /// A moment at which a connection is looked at again.
 struct Deadline {
@@ -53,8 +65,8 @@ pub(crate) struct EventLoop {
     index: usize,
     listener: Option<TcpListener>,
     doorstep: Doorstep,
-    /// Connections may wait in the listener's queue although the system will not say so again.
-    accept_again: bool,
+    /// Whether connections may wait in the listener's queue, of which the system tells only once.
+    accept: Accept,
     /// The loop that gets the next connection.
     next_loop: usize,
     connections: Slab<Connection>,
@@ -88,7 +100,7 @@ impl EventLoop {
             index,
             listener,
             doorstep: Doorstep::new(shared.options.text_framing),
-            accept_again: false,
+            accept: Accept::Nothing,
             next_loop: 0,
             connections: Slab::new(),
             readable: Vec::new(),
@@ -122,7 +134,7 @@ impl EventLoop {
             for event in &events {
                 match event.token() {
                     WAKER => {}
-                    LISTENER => self.accept_again = true,
+                    LISTENER => self.accept = Accept::Now,
                     token if Doorstep::owns(token) => self.doorstep.hear(token),
                     Token(slot) => {
                         if let Some(idle) = &mut self.idle {
@@ -154,7 +166,7 @@ impl EventLoop {
             self.run_readable();
             self.take_mailbox();
             self.look_for_pause();
-            if self.accept_again {
+            if self.accept != Accept::Nothing {
                 self.accept();
             }
             self.maintain();
@@ -208,12 +220,12 @@ impl EventLoop {
 
     /// How long the system may let us wait.
     fn timeout(&self) -> Option<Duration> {
-        if !self.ready.is_empty() || self.shared.loops[self.index].mailbox.is_full() {
+        if !self.ready.is_empty() || self.accept == Accept::Now || self.shared.loops[self.index].mailbox.is_full() {
             return Some(Duration::ZERO);
         }
         let maintain = self.maintain_at.map(|at| at.saturating_duration_since(Instant::now()));
         let step = (self.stopping
-            || self.accept_again
+            || self.accept == Accept::Later
             || !self.deadlines.is_empty()
             || !self.doorstep.is_empty()
             || self.shared.trim.is_wanted())
@@ -313,26 +325,26 @@ impl EventLoop {
 
     /// Accepts what waits and spreads it over the loops in turn.
     fn accept(&mut self) {
-        self.accept_again = false;
+        self.accept = Accept::Nothing;
         let Some(listener) = &self.listener else { return };
         let mut own = Vec::new();
         for turn in 0.. {
             if turn == ACCEPTS {
-                self.accept_again = true;
+                self.accept = Accept::Now;
                 break;
             }
             match listener.accept() {
-                Ok((stream, _)) => {
-                    if let Err(reason) = self.shared.admit(&stream) {
+                Ok((stream, peer)) => {
+                    if let Err(reason) = self.shared.admit() {
                         self.doorstep.refuse(stream, reason, self.poll.registry());
                         continue;
                     }
                     let target = self.next_loop;
                     self.next_loop = (target + 1) % self.shared.loops.len();
                     if target == self.index {
-                        own.push(stream);
+                        own.push((stream, peer));
                     } else {
-                        self.shared.post(self.index as u16, target as u16, Message::Connection(stream));
+                        self.shared.post(self.index as u16, target as u16, Message::Connection(stream, peer));
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
@@ -340,12 +352,12 @@ impl EventLoop {
                 }
                 // Out of descriptors or memory: the queue keeps the rest until some are free.
                 Err(_) => {
-                    self.accept_again = true;
+                    self.accept = Accept::Later;
                     break;
                 }
             }
         }
-        own.into_iter().for_each(|stream| self.add(stream));
+        own.into_iter().for_each(|(stream, peer)| self.add(stream, peer));
     }
 
     /// Does what others have asked for. Between the turns of connections, so that a push is never inside a reply.
@@ -359,7 +371,7 @@ impl EventLoop {
         for message in messages {
             let push_bytes = message.push_bytes();
             match message {
-                Message::Connection(stream) => self.add(stream),
+                Message::Connection(stream, peer) => self.add(stream, peer),
                 Message::Publish { topic, push, to } => {
                     for address in to {
                         self.push(address, &topic, &push, &mut pushed);
@@ -445,7 +457,7 @@ impl EventLoop {
         }
     }
 
-    fn add(&mut self, mut stream: TcpStream) {
+    fn add(&mut self, mut stream: TcpStream, peer: SocketAddr) {
         let entry = self.connections.vacant_entry();
         let slot = entry.key();
         // Both interests at once: readiness is reported once per change, so that a socket that could be written
@@ -460,10 +472,9 @@ impl EventLoop {
         }
         let client_id = self.shared.accepted.fetch_add(1, Relaxed) + 1;
         let address = Address { event_loop: self.index as u16, slot: slot as u32, client_id };
-        // A peer that is gone already has no address; its connection will say so.
-        let unknown = self.shared.address;
-        let peer = stream.peer_addr().unwrap_or(unknown);
-        let local = stream.local_addr().unwrap_or(unknown);
+        let listens_at = self.shared.address;
+        let is_known = !listens_at.ip().is_unspecified();
+        let local = if is_known { listens_at } else { stream.local_addr().unwrap_or(listens_at) };
         let card = Arc::new(Card::new(address, peer, local, self.shared.uptime_s()));
         self.shared.table.add(Arc::clone(&card));
         entry.insert(Connection::new(stream, card, &self.shared));

@@ -1,6 +1,7 @@
 //! What others have to say to an event loop.
 
 use std::mem;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering::AcqRel, Ordering::Relaxed};
 use std::sync::mpsc::SyncSender;
 use std::time::Instant;
@@ -23,8 +24,8 @@ pub(crate) struct Address {
 
 /// A message to a loop.
 pub(crate) enum Message {
-    /// A connection to take over.
-    Connection(TcpStream),
+    /// A connection to take over, and its peer.
+    Connection(TcpStream, SocketAddr),
     /// A push for those of these connections that still listen to the topic.
     Publish { topic: Topic, push: Push, to: Vec<Address> },
     /// Something for a client that tracks keys, or for one that another one redirects to.

@@ -80,6 +80,10 @@ pub struct ClientLimits {
     pub idle: Option<Duration>,
     /// The same for a client of the text protocol.
     pub text_idle: Option<Duration>,
+    /// How long nothing may come from a peer before the system asks whether it is still there, in whole seconds. One
+    /// that is gone without a word is found after twice that, and so is one that takes nothing of what is sent to it.
+    /// `None`: never.
+    pub keepalive: Option<Duration>,
     /// Buffers of all clients together, in bytes. From three quarters on new clients are refused; beyond it a client
     /// whose buffers grow over an equal share is cut. `None`: an eighth of the cache's bound, at least 64 MiB.
     pub buffer_bytes: Option<usize>,
@@ -111,6 +115,7 @@ impl Default for ClientLimits {
             stalled_reader: Duration::from_secs(30),
             idle: None,
             text_idle: Some(Duration::from_secs(60)),
+            keepalive: Some(Duration::from_secs(300)),
             buffer_bytes: None,
             linger: Duration::from_secs(1),
         }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use mio::net::TcpListener;
 use parking_lot::Mutex;
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, Socket, TcpKeepalive, Type};
 use tandem_engine::Cache;
 
 use crate::clients::Clients;
@@ -29,6 +29,8 @@ use crate::trim::{self, Trim};
 /// Length of the queue of connections not yet accepted; the system may allow less.
 const BACKLOG: i32 = 1024;
 const MAX_THREADS: usize = 256;
+/// The system counts in seconds.
+const LEAST_KEEPALIVE: Duration = Duration::from_secs(1);
 
 /// Why a server did not start.
 #[derive(Debug)]
@@ -137,6 +139,10 @@ impl Server {
                 return Err(StartError::BadOption { option, reason: "0 is not allowed; none is no limit".into() });
             }
         }
+        if let Some(time) = options.limits.keepalive.filter(|time| *time < LEAST_KEEPALIVE || time.subsec_nanos() > 0) {
+            let reason = format!("{time:?} is not allowed; whole seconds from 1 on, or none");
+            return Err(StartError::BadOption { option: "keepalive", reason });
+        }
         trim::keep_little();
         // A value that the cache takes must reach it, together with its key.
         let largest = cache.options().max_value_bytes as usize;
@@ -145,7 +151,8 @@ impl Server {
         request.request_bytes = request.request_bytes.max(largest + (1 << 20));
 
         let requested = SocketAddr::new(options.bind, options.port);
-        let mut listener = listen(requested).map_err(|source| StartError::Listen { address: requested, source })?;
+        let mut listener = listen(requested, options.limits.keepalive)
+            .map_err(|source| StartError::Listen { address: requested, source })?;
         let address = listener.local_addr()?;
 
         let mut polls = Vec::with_capacity(options.threads);
@@ -263,10 +270,23 @@ impl Drop for Server {
     }
 }
 
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+/// Probes without an answer after which a peer is gone. They come a third of the time apart, as in Redis.
+const PROBES: u32 = 3;
+
+/// Connections have the options of their listener from the start: setting them on each would take as long as accepting.
+fn listen(address: SocketAddr, keepalive: Option<Duration>) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking().cloexec(), None)?;
     // Without it a restart would have to wait until the connections of the last run are forgotten.
     socket.set_reuse_address(true)?;
+    // Otherwise a reply may wait for the peer's acknowledgement of the one before.
+    socket.set_tcp_nodelay(true)?;
+    if let Some(time) = keepalive {
+        let interval = (time / PROBES).max(LEAST_KEEPALIVE);
+        let probes = TcpKeepalive::new().with_time(time).with_interval(interval).with_retries(PROBES);
+        socket.set_tcp_keepalive(&probes)?;
+        // Probes are sent only where nothing else is under way: a reply without acknowledgement has its own limit.
+        socket.set_tcp_user_timeout(Some(time + interval * PROBES))?;
+    }
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(TcpListener::from_std(socket.into()))

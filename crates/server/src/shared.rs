@@ -3,11 +3,9 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use mio::net::TcpStream;
 use parking_lot::Mutex;
-use socket2::TcpKeepalive;
 use tandem_engine::Cache;
 
 use crate::census::Census;
@@ -21,10 +19,6 @@ use crate::pause::Pause;
 use crate::pubsub::PubSub;
 use crate::script::{Digest, ScriptCache};
 use crate::trim::Trim;
-
-/// A peer that is gone without a word is found within ten minutes, as with Redis' default.
-const KEEPALIVE: TcpKeepalive =
-    TcpKeepalive::new().with_time(Duration::from_secs(300)).with_interval(Duration::from_secs(100)).with_retries(3);
 
 /// What a client is told that would need more memory than there is for all of them.
 pub(crate) const BUFFERS_FULL: &str = "the buffers of all clients together have reached their limit, try again later";
@@ -204,7 +198,7 @@ impl Shared {
     ///
     /// # Errors
     /// What a refused client is to be told.
-    pub fn admit(&self, stream: &TcpStream) -> Result<(), &'static str> {
+    pub fn admit(&self) -> Result<(), &'static str> {
         let limits = &self.options.limits;
         let refusal = if self.clients.load(Relaxed) >= limits.clients {
             "max number of clients reached"
@@ -212,11 +206,6 @@ impl Shared {
             BUFFERS_FULL
         } else {
             self.clients.fetch_add(1, Relaxed);
-            // Without these a reply may wait for the peer's acknowledgement, and a dead peer stays for ever; where
-            // the system refuses them the connection works all the same.
-            let socket = socket2::SockRef::from(stream);
-            let _ = socket.set_tcp_nodelay(true);
-            let _ = socket.set_tcp_keepalive(&KEEPALIVE);
             return Ok(());
         };
         self.rejected.fetch_add(1, Relaxed);

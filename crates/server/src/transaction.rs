@@ -11,7 +11,7 @@ use crate::budget::Budget;
 use crate::command::{Command, Context, Entry, Flag, Group, Keys, keys_of, refusal};
 use crate::connection::Special;
 use crate::database::Restore;
-use crate::dispatch::run_observed;
+use crate::dispatch::{drop_unwanted, run_observed, wants_nothing};
 use crate::shared::Shared;
 
 /// Keys that one client may watch.
@@ -225,7 +225,7 @@ pub(crate) fn execute(context: &mut Context<'_>) {
         (context.client.db, context.client.protocol) = (db, protocol);
     }
     match outcome.unwrap_or_else(|panic| resume_unwind(panic)) {
-        Ok(()) => {}
+        Ok(()) => context.client.special.insert(Special::CHOSEN),
         Err(Failure::Dirty | Failure::Swapped) => reply::null_array(context.output.bytes(), context.client.protocol),
         Err(Failure::Refused(error)) => refusal::engine(context, &error),
         Err(Failure::Stopped) => {
@@ -271,13 +271,19 @@ fn attempt(context: &mut Context<'_>, queue: &Queue, watched: &Watched) -> Resul
 
 fn run_all(context: &mut Context<'_>, queue: &Queue, held: &Held<'_>) -> Result<(), Failure> {
     let budget = Budget::start(context.server.options.transaction_budget);
-    reply::array(context.output.bytes(), queue.entries.len());
+    // As in Redis a client that wants no replies is told of its subscriptions all the same, and one that wants none from
+    // the midst of a transaction on gets the replies before.
+    if !wants_nothing(context) {
+        reply::array(context.output.bytes(), queue.entries.len());
+    }
     for (number, (entry, args)) in queue.entries.iter().zip(queue.requests.iter()).enumerate() {
         // Time is looked at between requests: once all have run, there is nothing to save.
         if number > 0 && budget.is_spent() && !held.is_final() {
             return Err(Failure::OutOfTime);
         }
+        let (mark, start) = (context.output.mark(), context.output.len());
         run_observed(context, entry, args);
+        drop_unwanted(context, entry.command.name, mark, start);
         if context.client.special.contains(Special::UNDONE) {
             return Err(Failure::Stopped);
         }

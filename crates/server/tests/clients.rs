@@ -220,6 +220,28 @@ fn confirmations_come_whether_replies_are_wanted_or_not() {
     client.receive(b"*3\r\n$9\r\nsubscribe\r\n$1\r\nb\r\n:1\r\n");
 }
 
+/// What redis-server 7.0 answers.
+#[test]
+fn so_do_those_of_a_transaction() {
+    let running = start();
+    let on = "*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n";
+    let queued = "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n";
+    for (said, heard) in [
+        ("CLIENT REPLY OFF|MULTI|SUBSCRIBE c|GET a|EXEC", on.to_owned()),
+        ("CLIENT REPLY OFF|MULTI|UNSUBSCRIBE|EXEC", "*3\r\n$11\r\nunsubscribe\r\n$-1\r\n:0\r\n".into()),
+        ("MULTI|CLIENT REPLY OFF|SUBSCRIBE c|GET a|EXEC", format!("{queued}*3\r\n{on}")),
+        ("MULTI|SUBSCRIBE c|CLIENT REPLY OFF|GET a|EXEC", format!("{queued}*3\r\n{on}")),
+        ("MULTI|CLIENT REPLY SKIP|SUBSCRIBE c|GET a|EXEC|PING", format!("{queued}*3\r\n{on}$-1\r\n")),
+        ("CLIENT REPLY OFF|MULTI|GET a|CLIENT REPLY ON|GET a|EXEC", "+OK\r\n$-1\r\n".into()),
+        ("CLIENT REPLY OFF|MULTI|NOTHING|EXEC|EXEC|CLIENT REPLY ON", "+OK\r\n".into()),
+    ] {
+        let mut client = running.connect();
+        said.split('|').for_each(|words| client.send(&encode(words)));
+        client.stream.shutdown(std::net::Shutdown::Write).unwrap();
+        assert_eq!(String::from_utf8(client.receive_all()).unwrap(), heard, "{said}");
+    }
+}
+
 #[test]
 fn what_is_wrong_with_kill_is_said_in_order() {
     let running = start();

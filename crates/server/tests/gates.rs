@@ -123,6 +123,31 @@ fn inserts_and_updates_decide_in_their_turn() {
 }
 
 #[test]
+fn in_resp2_nobody_waits_for_himself() {
+    let running = start();
+    let (mut holder, mut other) = (client(&running, 2), client(&running, 3));
+    for (begin, how) in [("TANDEM.LEASE k", "WON"), ("TANDEM.GATE k", "HELD")] {
+        let token = token(&mut holder, begin, how);
+        for again in ["TANDEM.LEASE k", "TANDEM.GATE k", "TANDEM.INSERT k v", "TANDEM.UPDATE k v", "TANDEM.STABLE k"] {
+            let reply = holder.ask(again);
+            assert!(reply.starts_with("-Deadlock this connection holds the key itself"), "{again}: {reply}");
+        }
+        // What was refused does not wait, and has ended nothing.
+        holder.expect(&[(&format!("TANDEM.FILL k {token} KEEP"), "+OK\r\n")]);
+        assert!(other.ask("TANDEM.GATE k WAIT 0").contains("HELD"), "the key is free");
+        other.expect(&[("DEL k", ":0\r\n"), ("RESET", "+RESET\r\n")]);
+        other = client(&running, 3);
+    }
+    // Where waiting holds nothing up, a holder may wait for a key and then end what it holds.
+    let token = token(&mut other, "TANDEM.LEASE k2", "WON");
+    wait(&mut other, 3, 2, "TANDEM.LEASE k2");
+    other.send(&encode(&format!("TANDEM.FILL k2 {token} STORE v")));
+    let mut seen = other.receive_until(b"+OK\r\n");
+    seen.extend(other.receive_until(b"HIT\r\n$1\r\nv\r\n"));
+    assert_eq!(seen, b">3\r\n$4\r\ngate\r\n:2\r\n*2\r\n$3\r\n");
+}
+
+#[test]
 fn who_waits_too_long_is_told() {
     let running = start();
     let mut holder = client(&running, 2);

@@ -30,7 +30,7 @@ export const registerWorker: Register = (program) => {
 async function serve(configuration: Configuration, log: Logger): Promise<void> {
   const { Worker } = await import("../../worker/worker.js");
   const { port, bind, password, threads, policy, maxMemory, maxClients } = configuration;
-  const { idleTimeout, textIdleTimeout, textFraming, noScripts, adminPort } = configuration;
+  const { idleTimeout, textIdleTimeout, tcpKeepalive, textFraming, noScripts, adminPort } = configuration;
   checkMemory(maxMemory);
   log.info({ event: "starting", maxMemory, policy, threads, password: password !== undefined }, "starting");
   const worker = await Worker.listen({
@@ -45,6 +45,7 @@ async function serve(configuration: Configuration, log: Logger): Promise<void> {
     ...(maxClients === undefined ? {} : { maxClients }),
     ...(idleTimeout === 0 ? {} : { idleTimeout: idleTimeout * 1_000 }),
     textIdleTimeout: textIdleTimeout * 1_000,
+    keepalive: tcpKeepalive * 1_000,
     textFraming,
     cache: { maxBytes: maxMemory, policy },
   });

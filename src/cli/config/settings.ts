@@ -146,6 +146,15 @@ const textIdleTimeout: Setting<number> = {
   fallback: () => 60,
 };
 
+const tcpKeepalive: Setting<number> = {
+  key: "tcp-keepalive",
+  placeholder: "seconds",
+  description: "time after which a silent peer is asked whether it is there; 300 by default, 0: never",
+  allowed: "a whole number of seconds from 0 to 3600",
+  schema: wholeNumber(0, 3_600),
+  fallback: () => 300,
+};
+
 const textFraming: Setting<TextFraming> = {
   key: "text-framing",
   placeholder: "name",
@@ -180,6 +189,7 @@ export const settings = {
   maxClients,
   idleTimeout,
   textIdleTimeout,
+  tcpKeepalive,
   textFraming,
   noScripts,
   adminPort,

@@ -61,8 +61,8 @@ test("a variable that is no setting is pointed out", () => {
   expect(resolve({ flags: {}, environment }).warnings).toEqual([
     "environment TANDEM_MAXMEMORY is no setting and is ignored; there are TANDEM_CONFIG, TANDEM_PASSWORD, TANDEM_PORT, " +
       "TANDEM_BIND, TANDEM_PASSWORD_FILE, TANDEM_MAX_MEMORY, TANDEM_THREADS, TANDEM_POLICY, TANDEM_MAX_CLIENTS, " +
-      "TANDEM_IDLE_TIMEOUT, TANDEM_TEXT_IDLE_TIMEOUT, TANDEM_TEXT_FRAMING, TANDEM_NO_SCRIPTS, TANDEM_ADMIN_PORT, " +
-      "TANDEM_LOG_LEVEL, TANDEM_LOG_FORMAT",
+      "TANDEM_IDLE_TIMEOUT, TANDEM_TEXT_IDLE_TIMEOUT, TANDEM_TCP_KEEPALIVE, TANDEM_TEXT_FRAMING, TANDEM_NO_SCRIPTS, " +
+      "TANDEM_ADMIN_PORT, TANDEM_LOG_LEVEL, TANDEM_LOG_FORMAT",
   ]);
 });
 
@@ -75,7 +75,7 @@ test("a file is refused as a whole when a key is no setting", () => {
   const config = file("prot = 1\n");
   expect(() => resolve({ flags: { config }, environment: {} })).toThrow(
     `file ${config}: "prot" is no setting; there are port, bind, password-file, max-memory, threads, policy, ` +
-      "max-clients, idle-timeout, text-idle-timeout, text-framing, no-scripts",
+      "max-clients, idle-timeout, text-idle-timeout, tcp-keepalive, text-framing, no-scripts",
   );
 });
 

@@ -185,6 +185,11 @@ impl Cache {
         })
     }
 
+    /// Whether `owner` holds `key`: a further request of it would wait for itself.
+    pub fn is_held_by(&self, key: &[u8], owner: u64) -> bool {
+        self.lock(self.shared.hash(key)).gates.is_held_by(key, owner)
+    }
+
     /// Cancels the request `ticket` of `owner` on `key`, and no other.
     pub fn cancel(&self, key: &[u8], owner: u64, ticket: u64) -> Cancelled {
         self.change(key, |shard, _, effects| {

@@ -105,7 +105,7 @@ impl Cache {
 
 pub(super) fn decompressed<T>(compressed: &[u8], read: impl FnOnce(&[u8]) -> T) -> T {
     scratch::with(|raw| {
-        codec::decompress(compressed, raw);
+        codec::decompress_own(compressed, raw);
         read(raw)
     })
 }

@@ -91,6 +91,12 @@ impl Gates {
         self.gates.get(key).is_none_or(Gate::is_quiet)
     }
 
+    /// Whether `owner` holds `key`.
+    pub fn is_held_by(&self, key: &[u8], owner: u64) -> bool {
+        let holder = self.gates.get(key).and_then(|gate| gate.holder.as_ref());
+        holder.is_some_and(|holder| holder.request.owner == owner)
+    }
+
     /// Memory of the gates in bytes, an upper estimate; 0 without gates.
     pub fn bytes(&self) -> usize {
         // Twice the size for tables and queues that are at most half empty; an `Arc<[u8]>` has two counters in front.

@@ -43,7 +43,7 @@ impl StoredCopy {
         let bytes: &[u8] = self.large.as_deref().unwrap_or(&self.inline);
         let mut raw = Vec::new();
         if self.compressed {
-            codec::decompress(bytes, &mut raw);
+            codec::decompress_own(bytes, &mut raw);
         }
         f(NewValue { kind: self.kind, codec: self.codec, bytes: if self.compressed { &raw } else { bytes } })
     }

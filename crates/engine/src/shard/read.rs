@@ -43,8 +43,8 @@ pub(super) fn owned_value(record: Record) -> Vec<u8> {
     let mut out = Vec::new();
     match stored(record) {
         Stored::Inline(bytes) => out.extend_from_slice(bytes),
-        Stored::Compressed(bytes) => codec::decompress(bytes, &mut out),
-        Stored::Large(large, true) => codec::decompress(&large, &mut out),
+        Stored::Compressed(bytes) => codec::decompress_own(bytes, &mut out),
+        Stored::Large(large, true) => codec::decompress_own(&large, &mut out),
         Stored::Large(large, false) => out.extend_from_slice(&large),
     }
     out

@@ -84,7 +84,7 @@ fn parameters(context: &Context<'_>) -> Vec<(&'static str, String)> {
         ("save", String::new()),
         ("slowlog-log-slower-than", slowlog.threshold_us.load(Relaxed).to_string()),
         ("slowlog-max-len", slowlog.max_len.load(Relaxed).to_string()),
-        ("tcp-keepalive", "300".into()),
+        ("tcp-keepalive", options.limits.keepalive.map_or(0, |time| time.as_secs()).to_string()),
         ("timeout", options.limits.idle.map_or(0, |time| time.as_secs()).to_string()),
     ]
 }

@@ -21,6 +21,10 @@ use crate::waiting::{Ask, Pending, Waiting};
 const DEFAULT_MS: u64 = 30_000;
 const MAX_MS: i64 = 3_600_000;
 
+/// In RESP2 a connection that waits says nothing, so it could not end what it holds.
+const WAITS_FOR_ITSELF: &str = "Deadlock this connection holds the key itself and would wait for its own end; say \
+                                TANDEM.FILL or TANDEM.RELEASE first, or use RESP3, where waiting holds nothing up";
+
 /// What the commands of this family have in common.
 const BASE: Command = Command {
     name: "",
@@ -208,6 +212,13 @@ fn decide(context: &mut Context<'_>, pending: &Pending) -> Option<u64> {
 fn wait_for(context: &mut Context<'_>, ticket: u64, mut pending: Pending) {
     let client = &mut *context.client;
     if pending.id == 0 {
+        if client.protocol == Protocol::Resp2
+            && let Some(waiting) = &client.session().waiting
+            && context.server.cache.is_held_by(&pending.key, waiting.owner)
+        {
+            context.server.cache.cancel(&pending.key, waiting.owner, ticket);
+            return context.error(WAITS_FOR_ITSELF);
+        }
         pending.id = ticket;
         match client.protocol {
             Protocol::Resp2 => client.parked = Some(Parked::Request(ticket)),

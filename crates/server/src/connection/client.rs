@@ -42,6 +42,9 @@ impl Special {
     /// When the turn began somebody wanted to know of changes: they have to say who caused them.
     pub const OBSERVED: Self = Self(1 << 12);
 
+    /// What the present request, an `EXEC`, has answered is wanted: that was decided for each of its requests.
+    pub const CHOSEN: Self = Self(1 << 13);
+
     /// A request waits for a key, and holds the others up. Only shown.
     pub const BLOCKED: Self = Self(1 << 15);
 

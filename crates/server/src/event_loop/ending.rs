@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tandem_engine::Error;
 
-use super::EventLoop;
+use super::{Accept, EventLoop};
 use crate::idle::Idle;
 
 /// Longer than any request waits for a key.
@@ -49,7 +49,7 @@ impl EventLoop {
         if !self.stopping {
             self.stopping = true;
             self.listener = None;
-            self.accept_again = false;
+            self.accept = Accept::Nothing;
             self.doorstep.clear();
             self.take_mailbox();
             self.shared.pause.end();
