@@ -169,7 +169,7 @@ test("arrays within arrays", async () => {
 test("scripts that nest deeply", async () => {
   const source = (open: string, close: string, depth = 150_000) =>
     `return ${open.repeat(depth)}1${close.repeat(depth)}`;
-  const nested = "local t = {} for i = 1, 50000 do t = {t} end ";
+  const nested = "local t = {} for i = 1, 3000 do t = {t} end ";
   await survives(async (victim) => {
     for (const [script, answer] of [
       [source("(", ")"), /^-ERR Error compiling script .*\r\n$/],
@@ -177,7 +177,7 @@ test("scripts that nest deeply", async () => {
       [source("not ", ""), /^-ERR Error compiling script .*\r\n$/],
       [`${nested}return t`, /^(\*1\r\n)+-ERR reached lua stack limit\r\n$/],
       [`${nested}return cjson.encode(t)`, /^-ERR .*excessive depth \(1001\)/],
-      ["return #cjson.decode(string.rep('[', 100000))", /^-ERR .*(depth|nesting)/],
+      ["return #cjson.decode(string.rep('[', 100000))", /^-ERR .*too many nested/],
       ["return #cjson.decode(string.rep('[', 900) .. string.rep(']', 900))", /^:1\r\n$/],
       ["local function f() return 1 + f() end return f()", /^-ERR .*stack overflow/],
       ["local t = setmetatable({}, {}) getmetatable(t).__index = t return t.x", /^-ERR .*/],

@@ -64,22 +64,6 @@ function beside(label, unit, column, figure, calm) {
   });
 }
 
-/** CPU time of a server for one connection of the storm in us: what it used more than in the calm at the same rate. */
-function cpuOfConnect(column) {
-  const perSecond = (name, weather) => column(name, weather, (one) => (one.cpuNs * one.rate) / 1000);
-  const of = (name) => {
-    const [storm, calm] = [perSecond(name, "storm"), perSecond(name, "calm")];
-    const connects = column(name, "storm", (one) => one.connects);
-    return storm.map((cpu, round) => (cpu - calm[round]) / connects[round]);
-  };
-  return row({
-    label: "CPU of the server for a connection",
-    unit: "us of CPU",
-    ours: side("tandem", of("tandem")),
-    peer: side("redis-server", of("redis")),
-  });
-}
-
 export const storm = {
   id: "STORM",
   title:
@@ -120,7 +104,6 @@ export const storm = {
             (one) => one.connects,
             `without an answer, in all rounds: tandem ${ours}, redis-server ${theirs}`,
           ),
-          cpuOfConnect(open),
         ],
       };
     } finally {

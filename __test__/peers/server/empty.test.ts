@@ -83,7 +83,6 @@ describeWithPeer("redis-server", "empty keys, values, names and frames", () => {
       "AUTH '' ''",
       "HELLO ''",
       "HELLO 3 AUTH '' ''",
-      "HELLO 2 SETNAME ''",
       "CLIENT SETNAME ''",
       "CLIENT GETNAME",
       "CLIENT ''",
