@@ -5,7 +5,7 @@ use tandem_wire::reply;
 use crate::server::talk;
 
 /// Scripts that take values apart and put them together again; the input is their argument.
-const BRIDGES: [&[u8]; 8] = [
+const BRIDGES: [&[u8]; 11] = [
     b"return ARGV[1]",
     b"return redis.call('set', 'k', ARGV[1]) and redis.call('get', 'k')",
     b"return cjson.decode(ARGV[1])",
@@ -14,6 +14,9 @@ const BRIDGES: [&[u8]; 8] = [
     b"return string.gsub(ARGV[1], ARGV[2], ARGV[2])",
     b"return redis.pcall(ARGV[1], ARGV[2], ARGV[2])",
     b"return {tonumber(ARGV[1]) or 0, string.format(ARGV[1], ARGV[2]), redis.error_reply(ARGV[1])}",
+    b"return cmsgpack.pack(cmsgpack.unpack(ARGV[1]))",
+    b"return {struct.unpack(ARGV[2], ARGV[1])}",
+    b"return struct.pack(ARGV[2], ARGV[1], ARGV[1], ARGV[1])",
 ];
 
 /// The first byte chooses: the rest is a source, or the two arguments of one of [`BRIDGES`].

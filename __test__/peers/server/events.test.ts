@@ -7,13 +7,10 @@ import { collectionCommand } from "./collections.js";
 import { program, type Request } from "./programs.js";
 import { RawClient } from "./resp.js";
 
-/**
- * What stores what is there already is an event to Redis alone, as is what has expired when it is stored. Which member is
- * popped is chance.
- */
+/** What has expired when it is stored is an event to Redis alone. Which member is popped is chance. */
 function isComparable(request: Request): boolean {
   const [name, ...rest] = request.map((word) => String(word).toUpperCase());
-  if (["HSET", "HMSET", "SPOP"].includes(name ?? "")) return false;
+  if (name === "SPOP") return false;
   return !rest.some((word) => ["EXAT", "PXAT"].includes(word));
 }
 

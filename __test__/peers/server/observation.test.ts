@@ -70,6 +70,56 @@ describeWithPeer("redis-server", "observation", () => {
     expect(ours).toEqual(theirs);
   });
 
+  test.each(["CLIENT", "ACL", "COMMAND", "PUBSUB", "SCRIPT", "FUNCTION"])(
+    "%s HELP has the words of redis-server for what there is here",
+    async (container) => {
+      const paragraphs = (lines: unknown) => (lines as string[]).join("\n").split(/\n(?! )/);
+      const [ours = [], theirs] = (await ask(container, "HELP")).map(paragraphs);
+      const names = ours.slice(1).map((paragraph) => paragraph.split(/[ \n]/)[0]);
+      expect(ours).toEqual(theirs?.filter((one, at) => at === 0 || names.includes(one.split(/[ \n]/)[0])));
+      const [ownDocs] = await ask("COMMAND", "DOCS", container.toLowerCase());
+      const own = JSON.stringify(ownDocs)
+        .match(/(?<="[a-z]+\|)[a-z-]+(?=")/g)
+        ?.map((name) => name.toUpperCase());
+      // What is no subcommand of Redis 7.0 has no words of it.
+      const told = own?.filter((name) => !["SETINFO"].includes(name)).sort();
+      expect([...new Set(names.filter((name) => name !== "(no"))].sort()).toEqual(told);
+    },
+  );
+
+  /** What each server answers last to these requests on a connection of its own. */
+  function lastAnswers(protocol: string, requests: string[]): Promise<string[]> {
+    return Promise.all(
+      servers.map(async ({ port }) => {
+        const client = await RawClient.connect(port);
+        onTestFinished(() => client.close());
+        const words = [`HELLO ${protocol}`, ...requests].map((request) => request.split(" "));
+        return String((await client.ask(words)).at(-1));
+      }),
+    );
+  }
+
+  test("CLIENT INFO shows a transaction that is run as redis-server does", async () => {
+    const answers = await lastAnswers("2", ["MULTI", "PING", "CLIENT INFO", "EXEC"]);
+    const [ours, theirs] = answers.map((answer) => answer.match(/(flags|multi)=\S+/g));
+    expect(theirs).toEqual(["flags=x", "multi=2"]);
+    expect(ours).toEqual(theirs);
+  });
+
+  test("INFO counts keys that expire, and what is tracked, as redis-server does", async () => {
+    const answers = await lastAnswers("3", [
+      "FLUSHALL",
+      ...Array.from({ length: 30 }, (_, key) => `SET k${key} v EX 1000`),
+      "MSET forever v always v",
+      "CLIENT TRACKING ON",
+      "MGET k1 k2 none",
+      "INFO everything",
+    ]);
+    const [ours, theirs] = answers.map((answer) => answer.match(/tracking_[a-z_]+:\d+|db0:keys=\d+,expires=\d+/g));
+    expect(theirs).toContain("db0:keys=32,expires=30");
+    expect(ours?.sort()).toEqual(theirs?.sort());
+  });
+
   test("INFO has every field of Redis that means something here", async () => {
     const names = (text: unknown) =>
       String(text)

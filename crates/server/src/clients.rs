@@ -92,13 +92,18 @@ impl Card {
         if matches!(client.parked, Some(Parked::Request(_))) {
             special.insert(Special::BLOCKED);
         }
+        let queued = client.queued();
+        if queued.is_some() {
+            // `EXEC` has taken it off already.
+            special.insert(Special::MULTI);
+        }
         self.special.store(special.bits(), Relaxed);
         self.command.store(client.last_command, Relaxed);
         let session = client.session.as_deref();
         let names = |patterns| session.map_or(0, |session| session.subscriptions.names(patterns).len() as u32);
         self.channels.store(names(false), Relaxed);
         self.patterns.store(names(true), Relaxed);
-        self.queued.store(client.queued().map_or(-1, |count| count as i32), Relaxed);
+        self.queued.store(queued.map_or(-1, |count| count as i32), Relaxed);
     }
 
     /// Notes what the client's buffers hold, and how much of it are replies that it has not taken.

@@ -93,7 +93,11 @@ fn limit(context: &Context<'_>) -> usize {
 fn answer_guarded(context: &mut Context<'_>, request: Result<TextRequest<'_>, TextError>, framing: TextFraming) {
     let mark = context.output.mark();
     let outcome = catch_unwind(AssertUnwindSafe(|| match request {
-        Ok(request) => answer(context, request, framing),
+        Ok(request) => {
+            let outcome = answer(context, request, framing);
+            count(context, request, outcome.as_ref().err());
+            outcome
+        }
         Err(error) => {
             // Where the next message begins is not known any more.
             context.client.closing |= framing == TextFraming::Message && matches!(error, TextError::TooLong { .. });
@@ -112,6 +116,26 @@ fn answer_guarded(context: &mut Context<'_>, request: Result<TextRequest<'_>, Te
             let message = "internal error: this request failed, others are not affected";
             write(context.output.bytes(), Class::Other, message, framing);
         }
+    }
+}
+
+/// Counts a request among those of the command that does the same.
+fn count(context: &Context<'_>, request: TextRequest<'_>, refusal: Option<&Refusal>) {
+    let name: &[u8] = match request {
+        TextRequest::Get { .. } => b"get",
+        TextRequest::Set { .. } => b"set",
+        TextRequest::Delete { .. } => b"del",
+        TextRequest::Auth { .. } => b"auth",
+        TextRequest::Exit | TextRequest::Web => return,
+    };
+    let Some(entry) = command::find(name) else { return };
+    let stats = &context.server.loops[context.client.event_loop as usize].stats;
+    if context.client.special.contains(Special::NEEDS_AUTH) && name != b"auth" {
+        return stats.rejected(entry.number);
+    }
+    stats.called(entry.number);
+    if refusal.is_some_and(|refusal| refusal.class != Class::NotFound) {
+        stats.failed(entry.number);
     }
 }
 

@@ -131,10 +131,22 @@ struct State {
     keys: HashMap<Arc<[u8]>, Readers>,
     /// The names of all keys, to choose one of them at random.
     names: Vec<Arc<[u8]>>,
+    /// Readers of all keys; one of several keys counts several times.
+    readers: usize,
     bytes: usize,
     prefixes: BTreeMap<Arc<[u8]>, HashSet<u64>>,
     random: RandomState,
     chosen: u64,
+}
+
+/// How much is tracked.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Totals {
+    pub clients: usize,
+    pub keys: usize,
+    /// Readers of all keys; one of several keys counts several times.
+    pub readers: usize,
+    pub prefixes: usize,
 }
 
 /// What clients track.
@@ -149,6 +161,17 @@ impl Tracking {
     /// Whether anybody tracks.
     pub fn is_on(&self) -> bool {
         self.count.load(Relaxed) > 0
+    }
+
+    /// How much is tracked now.
+    pub fn totals(&self) -> Totals {
+        let state = self.state.lock();
+        Totals {
+            clients: state.clients.len(),
+            keys: state.names.len(),
+            readers: state.readers,
+            prefixes: state.prefixes.len(),
+        }
     }
 
     /// Begins tracking, or goes on with other options.
@@ -217,7 +240,7 @@ impl Tracking {
         let mut state = self.state.lock();
         state.keys.clear();
         state.names.clear();
-        state.bytes = 0;
+        (state.readers, state.bytes) = (0, 0);
         let everybody: Vec<u64> = state.clients.keys().copied().collect();
         everybody.into_iter().for_each(|id| state.send(shared, id, 0, &Notice::Invalidate(None)));
     }
@@ -228,12 +251,14 @@ impl State {
         if let Some(readers) = self.keys.get_mut(key) {
             if !readers.clients.contains(&id) {
                 readers.clients.push(id);
+                self.readers += 1;
                 self.bytes += READER_BYTES;
             }
             return;
         }
         let name: Arc<[u8]> = key.into();
         self.bytes += key.len() + KEY_OVERHEAD + READER_BYTES;
+        self.readers += 1;
         self.keys.insert(Arc::clone(&name), Readers { clients: vec![id], place: self.names.len() });
         self.names.push(name);
     }
@@ -241,6 +266,7 @@ impl State {
     fn forget(&mut self, key: &[u8]) -> Option<Readers> {
         let readers = self.keys.remove(key)?;
         self.bytes -= key.len() + KEY_OVERHEAD + READER_BYTES * readers.clients.len();
+        self.readers -= readers.clients.len();
         self.names.swap_remove(readers.place);
         if let Some(moved) = self.names.get(readers.place)
             && let Some(moved) = self.keys.get_mut(moved)

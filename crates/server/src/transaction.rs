@@ -216,7 +216,9 @@ pub(crate) fn execute(context: &mut Context<'_>) {
         return context.error("EXECABORT Transaction discarded because of previous errors.");
     }
     let (mark, db, protocol) = (context.output.mark(), context.client.db, context.client.protocol);
+    context.client.session().executing = Some(queue.len());
     let outcome = catch_unwind(AssertUnwindSafe(|| run(context, &queue, &watched)));
+    context.client.session().executing = None;
     { watched }.leave(context.server);
     context.client.special.take(Special::UNDONE);
     if !matches!(outcome, Ok(Ok(()))) {

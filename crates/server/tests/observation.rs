@@ -271,3 +271,47 @@ fn rates_and_blocked_clients_are_told() {
     drop(holder);
     client.receive(b"*2\r\n$3\r\nWON\r\n");
 }
+
+#[test]
+fn keys_that_expire_are_counted_and_in_many_estimated() {
+    let running = start();
+    let mut client = running.connect();
+    let database = |name: &str| field(&running, "keyspace", name).unwrap();
+    for key in 0..30 {
+        client.ask(&format!("SET k{key} v EX 1000"));
+    }
+    client.ask("MSET a v b v");
+    let few = database("db0");
+    assert_eq!((part(&few, "keys"), part(&few, "expires")), (32.0, 30.0));
+    assert!((900_000.0..=1_000_000.0).contains(&part(&few, "avg_ttl")), "{few}");
+
+    for key in 0..20_000 {
+        client.send(&encode(&format!("SET m{key} v{}", if key % 4 == 0 { " PX 500000" } else { "" })));
+    }
+    client.receive("+OK\r\n".repeat(20_000).as_bytes());
+    let many = database("db0");
+    assert_eq!(part(&many, "keys"), 20_032.0);
+    assert!((4_000.0..6_000.0).contains(&part(&many, "expires")), "{many}");
+
+    // Once there are several databases all keys are looked at.
+    say(&mut client, &[("SELECT 1", "+OK\r\n"), ("SET k v EX 1000", "+OK\r\n")]);
+    assert_eq!(part(&database("db0"), "expires"), 5_030.0);
+    assert_eq!(part(&database("db1"), "expires"), 1.0);
+}
+
+#[test]
+fn requests_of_the_text_protocol_are_counted() {
+    let running = start();
+    let mut client = running.connect();
+    client.send(b"set||k||v\nget||k\nget||none\ndel||k\nauth||any\nnone||\nexit\n");
+    client.receive_all();
+    say(&mut running.connect(), &[("HSET h f v", ":1\r\n")]);
+    let mut client = running.connect();
+    client.send(b"get||h\nexit\n");
+    client.receive_all();
+    let stat = |name: &str| field(&running, "commandstats", &format!("cmdstat_{name}")).unwrap();
+    for (name, calls, failed) in [("set", 1.0, 0.0), ("get", 3.0, 1.0), ("del", 1.0, 0.0), ("auth", 1.0, 0.0)] {
+        let stat = stat(name);
+        assert_eq!((part(&stat, "calls"), part(&stat, "failed_calls")), (calls, failed), "{name}: {stat}");
+    }
+}

@@ -150,7 +150,8 @@ impl<'a> Editor<'a> {
                 done
             }
         };
-        self.changed |= done != Put::Unchanged;
+        // A field that is set to what it is has been set all the same, as a string would be.
+        self.changed |= done != Put::Unchanged || self.start.kind == Kind::Hash;
         done
     }
 

@@ -6,7 +6,7 @@ use tandem_wire::number::parse_i64;
 use tandem_wire::{Args, reply};
 
 use super::connection::{BASE, name_client};
-use super::{Category, Command, Context, Flag, refusal, tracking};
+use super::{Category, Command, Context, Flag, Group, help, refusal, tracking};
 use crate::clients::{Card, ClientType};
 use crate::connection::Special;
 use crate::mailbox::Message;
@@ -24,6 +24,9 @@ const ADMIN: Command = Command {
 
 /// The subcommands of `CLIENT`.
 pub(super) const SUBCOMMANDS: &[Command] = &[
+    help::subcommand((Group::Connection, &[Category::Connection]), "CLIENT HELP", "5.0.0", |context, _| {
+        help::reply(context, help::CLIENT)
+    }),
     Command {
         name: "id",
         syntax: "CLIENT ID",

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use tandem_wire::number::parse_i64;
 use tandem_wire::{Args, reply};
 
-use super::{Command, Context, Flag, help, info, refusal, server};
+use super::{Command, Context, Flag, Group, help, info, refusal, server};
 use crate::connection::Special;
 use crate::glob;
 use crate::notify::Notify;
@@ -25,17 +25,7 @@ pub(super) const SUBCOMMANDS: &[Command] = &[
         run: get,
         ..BASE
     },
-    Command {
-        name: "help",
-        syntax: "CONFIG HELP",
-        summary: help::SUMMARY,
-        since: "5.0.0",
-        arity: 2,
-        flags: help::FLAGS,
-        categories: &[],
-        run: |context, _| help::reply(context, help::CONFIG),
-        ..BASE
-    },
+    help::subcommand((Group::Server, &[]), "CONFIG HELP", "5.0.0", |context, _| help::reply(context, help::CONFIG)),
     Command {
         name: "resetstat",
         syntax: "CONFIG RESETSTAT",

@@ -12,7 +12,7 @@ use tandem_engine::PolicyKind;
 use tandem_wire::{Args, reply};
 
 use super::Context;
-use crate::census;
+use crate::census::{self, Database};
 use crate::clients::Card;
 use crate::observe::process;
 
@@ -100,10 +100,11 @@ fn clients(context: &Context<'_>, text: &mut String) -> fmt::Result {
     write!(
         text,
         "connected_clients:{}\r\ncluster_connections:0\r\nmaxclients:{}\r\nblocked_clients:{}\r\n\
-         tracking_clients:0\r\nclients_in_timeout_table:0\r\n",
+         tracking_clients:{}\r\nclients_in_timeout_table:0\r\n",
         shared.clients.load(Relaxed),
         shared.options.limits.clients,
         shared.table.count(Card::is_blocked),
+        shared.observer.tracking.totals().clients,
     )
 }
 
@@ -141,8 +142,11 @@ fn cluster(_context: &Context<'_>, text: &mut String) -> fmt::Result {
 }
 
 fn keyspace(context: &Context<'_>, text: &mut String) -> fmt::Result {
-    for (db, keys) in census::count(context.server).into_iter().enumerate().filter(|&(_, keys)| keys > 0) {
-        write!(text, "db{db}:keys={keys},expires=0,avg_ttl=0\r\n")?;
+    let databases = census::count(context.server);
+    for (db, Database { keys, expires, avg_ttl_ms }) in
+        databases.into_iter().enumerate().filter(|(_, one)| one.keys > 0)
+    {
+        write!(text, "db{db}:keys={keys},expires={expires},avg_ttl={avg_ttl_ms}\r\n")?;
     }
     Ok(())
 }

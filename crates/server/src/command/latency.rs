@@ -2,7 +2,7 @@
 
 use tandem_wire::{Args, reply};
 
-use super::{Command, Context, Flag, help, refusal, server};
+use super::{Command, Context, Flag, Group, help, refusal, server};
 use crate::observe::{Summary, summaries};
 
 /// What the subcommands have in common.
@@ -30,17 +30,7 @@ pub(super) const SUBCOMMANDS: &[Command] = &[
         run: |context, args| refusal::repeating(context, "ERR No samples available for event '", &args[2], "'"),
         ..BASE
     },
-    Command {
-        name: "help",
-        syntax: "LATENCY HELP",
-        summary: help::SUMMARY,
-        since: "2.8.13",
-        arity: 2,
-        flags: help::FLAGS,
-        categories: &[],
-        run: |context, _| help::reply(context, help::LATENCY),
-        ..BASE
-    },
+    help::subcommand((Group::Server, &[]), "LATENCY HELP", "2.8.13", |context, _| help::reply(context, help::LATENCY)),
     Command {
         name: "histogram",
         syntax: "LATENCY HISTOGRAM [command ...]",

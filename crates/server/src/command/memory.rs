@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use tandem_wire::number::parse_i64;
 use tandem_wire::{Args, reply};
 
-use super::{Category, Command, Context, Flag, Keys, help, refusal, server};
+use super::{Category, Command, Context, Flag, Group, Keys, help, refusal, server};
 use crate::observe::process;
 
 /// What the subcommands have in common.
@@ -13,14 +13,7 @@ const BASE: Command = Command { since: "4.0.0", arity: 2, flags: &[], categories
 
 pub(super) const SUBCOMMANDS: &[Command] = &[
     Command { name: "doctor", syntax: "MEMORY DOCTOR", summary: "Outputs memory problems report", run: doctor, ..BASE },
-    Command {
-        name: "help",
-        syntax: "MEMORY HELP",
-        flags: help::FLAGS,
-        summary: help::SUMMARY,
-        run: |context, _| help::reply(context, help::MEMORY),
-        ..BASE
-    },
+    help::subcommand((Group::Server, &[]), "MEMORY HELP", "4.0.0", |context, _| help::reply(context, help::MEMORY)),
     Command {
         name: "malloc-stats",
         syntax: "MEMORY MALLOC-STATS",

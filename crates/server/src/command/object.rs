@@ -4,7 +4,7 @@ use tandem_engine::{EntryInfo, Kind, PolicyKind, ReadMode};
 use tandem_wire::Args;
 use tandem_wire::number::parse_i64;
 
-use super::{Category, Command, Context, Flag, Keys, help, refusal};
+use super::{Category, Command, Context, Flag, Group, Keys, help, refusal};
 
 const BASE: Command = Command {
     since: "2.2.3",
@@ -60,17 +60,9 @@ const SUBCOMMANDS: &[Command] = &[
         run: |context, args| with_entry(context, args, |context, _| context.integer(1)),
         ..BASE
     },
-    Command {
-        name: "help",
-        syntax: "OBJECT HELP",
-        summary: help::SUMMARY,
-        since: "6.2.0",
-        arity: 2,
-        flags: help::FLAGS,
-        keys: Keys::NONE,
-        run: |context, _| help::reply(context, HELP),
-        ..BASE
-    },
+    help::subcommand((Group::Generic, &[Category::Keyspace]), "OBJECT HELP", "6.2.0", |context, _| {
+        help::reply(context, HELP)
+    }),
 ];
 
 /// Redis keeps strings up to this length inside the object.

@@ -2,7 +2,7 @@
 
 use tandem_wire::{Args, Protocol, reply};
 
-use super::{Category, Command, Context, Flag, Group, Keys, refusal};
+use super::{Category, Command, Context, Flag, Group, Keys, help, refusal};
 use crate::connection::Special;
 use crate::pubsub::hears;
 
@@ -82,6 +82,7 @@ pub(super) const COMMANDS: &[Command] = &[
 const PUBSUB_BASE: Command = Command { since: "2.8.0", flags: &[Flag::PubSub, Flag::Loading, Flag::Stale], ..BASE };
 
 const PUBSUB: &[Command] = &[
+    help::subcommand((Group::PubSub, &[]), "PUBSUB HELP", "6.2.0", |context, _| help::reply(context, help::PUBSUB)),
     Command {
         name: "channels",
         syntax: "PUBSUB CHANNELS [pattern]",

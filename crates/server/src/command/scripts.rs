@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tandem_wire::number::parse_i64;
 use tandem_wire::{Args, reply};
 
-use super::{Category, Command, Context, Flag, Group, Keys, refusal};
+use super::{Category, Command, Context, Flag, Group, Keys, help, refusal};
 use crate::script::{self, Call, digest};
 
 /// What the commands of this family have in common.
@@ -80,6 +80,9 @@ pub(super) const COMMANDS: &[Command] = &[
 ];
 
 const SCRIPT: &[Command] = &[
+    help::subcommand((Group::Scripting, &[Category::Scripting]), "SCRIPT HELP", "5.0.0", |context, _| {
+        help::reply(context, help::SCRIPT)
+    }),
     Command {
         name: "load",
         syntax: "SCRIPT LOAD script",
@@ -109,19 +112,34 @@ const SCRIPT: &[Command] = &[
         run: flush,
         ..BASE
     },
+    Command {
+        name: "kill",
+        syntax: "SCRIPT KILL",
+        summary: "Refused: a script ends by itself, or at its time limit",
+        complexity: "O(1)",
+        arity: 2,
+        flags: &[Flag::NoScript, Flag::AllowBusy],
+        run: |context, _| context.error("NOTBUSY No scripts in execution right now."),
+        ..BASE
+    },
 ];
 
-const FUNCTION: &[Command] = &[Command {
-    name: "flush",
-    syntax: "FUNCTION FLUSH [ASYNC | SYNC]",
-    summary: "Delete all functions, of which there are none here",
-    since: "7.0.0",
-    complexity: "O(1)",
-    arity: -2,
-    flags: &[Flag::Write, Flag::NoScript],
-    run: flush_functions,
-    ..BASE
-}];
+const FUNCTION: &[Command] = &[
+    help::subcommand((Group::Scripting, &[Category::Scripting]), "FUNCTION HELP", "7.0.0", |context, _| {
+        help::reply(context, help::FUNCTION)
+    }),
+    Command {
+        name: "flush",
+        syntax: "FUNCTION FLUSH [ASYNC | SYNC]",
+        summary: "Delete all functions, of which there are none here",
+        since: "7.0.0",
+        complexity: "O(1)",
+        arity: -2,
+        flags: &[Flag::Write, Flag::NoScript],
+        run: flush_functions,
+        ..BASE
+    },
+];
 
 /// Whether scripts may be run; if not, the client has been told.
 fn are_allowed(context: &mut Context<'_>) -> bool {

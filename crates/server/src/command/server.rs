@@ -4,7 +4,7 @@ use tandem_wire::number::parse_i64;
 use tandem_wire::{Args, reply};
 
 use super::{
-    Category, Command, Context, Flag, Group, Keys, config, info, introspection, latency, memory, refusal, slowlog,
+    Category, Command, Context, Flag, Group, Keys, config, help, info, introspection, latency, memory, refusal, slowlog,
 };
 
 /// What the commands of this family have in common.
@@ -122,19 +122,25 @@ pub(super) const COMMANDS: &[Command] = &[
 const CONTAINER: Command =
     Command { complexity: "Depends on subcommand.", arity: -2, flags: &[], categories: &[], ..BASE };
 
-const ACL: &[Command] = &[Command {
-    name: "whoami",
-    syntax: "ACL WHOAMI",
-    summary: "Return the name of the user associated to the current connection",
-    since: "6.0.0",
-    arity: 2,
-    flags: &[Flag::NoScript, Flag::Loading, Flag::Stale],
-    categories: &[],
-    run: whoami,
-    ..BASE
-}];
+const ACL: &[Command] = &[
+    help::subcommand((Group::Server, &[]), "ACL HELP", "6.0.0", |context, _| help::reply(context, help::ACL)),
+    Command {
+        name: "whoami",
+        syntax: "ACL WHOAMI",
+        summary: "Return the name of the user associated to the current connection",
+        since: "6.0.0",
+        arity: 2,
+        flags: &[Flag::NoScript, Flag::Loading, Flag::Stale],
+        categories: &[],
+        run: whoami,
+        ..BASE
+    },
+];
 
 const COMMAND: &[Command] = &[
+    help::subcommand((Group::Server, &[Category::Connection]), "COMMAND HELP", "5.0.0", |context, _| {
+        help::reply(context, help::COMMAND)
+    }),
     Command {
         name: "count",
         syntax: "COMMAND COUNT",
@@ -200,7 +206,9 @@ fn shutdown(context: &mut Context<'_>, args: Args<'_>) {
     if options.len() == 1 && is(&options[0], "abort") {
         return context.error("ERR No shutdown in progress.");
     }
-    if !options.iter().all(|argument| OPTIONS.iter().any(|option| is(argument, option))) {
+    let has = |option: &str| options.iter().any(|argument| is(argument, option));
+    let known = options.iter().all(|argument| OPTIONS.iter().any(|option| is(argument, option)));
+    if !known || has("save") && has("nosave") {
         return context.error(refusal::SYNTAX);
     }
     if !context.server.options.owns_process {

@@ -3,7 +3,7 @@
 use tandem_wire::number::parse_i64;
 use tandem_wire::{Args, reply};
 
-use super::{Command, Context, Flag, help, server};
+use super::{Command, Context, Flag, Group, help, server};
 
 /// What the subcommands have in common.
 const BASE: Command =
@@ -19,17 +19,7 @@ pub(super) const SUBCOMMANDS: &[Command] = &[
         run: get,
         ..BASE
     },
-    Command {
-        name: "help",
-        syntax: "SLOWLOG HELP",
-        summary: help::SUMMARY,
-        since: "6.2.0",
-        arity: 2,
-        flags: help::FLAGS,
-        categories: &[],
-        run: |context, _| help::reply(context, help::SLOWLOG),
-        ..BASE
-    },
+    help::subcommand((Group::Server, &[]), "SLOWLOG HELP", "6.2.0", |context, _| help::reply(context, help::SLOWLOG)),
     Command { name: "len", syntax: "SLOWLOG LEN", summary: "Get the slow log's length", arity: 2, run: len, ..BASE },
     Command {
         name: "reset",

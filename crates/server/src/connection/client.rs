@@ -136,6 +136,8 @@ pub(crate) struct Session {
     pub untaken_since: Option<Instant>,
     /// Requests that wait for `EXEC`.
     pub queue: Option<Box<Queue>>,
+    /// Number of its requests, while `EXEC` runs them.
+    pub executing: Option<usize>,
     /// Keys that it watches.
     pub watched: Watched,
 }
@@ -211,9 +213,10 @@ impl Client {
         }
     }
 
-    /// Requests that wait for `EXEC`; `None` outside a transaction.
+    /// Requests that wait for `EXEC`, or are run by it; `None` outside a transaction.
     pub fn queued(&self) -> Option<usize> {
-        Some(self.session.as_ref()?.queue.as_ref()?.len())
+        let session = self.session.as_ref()?;
+        session.executing.or_else(|| Some(session.queue.as_ref()?.len()))
     }
 
     /// Whether the client can do nothing but listen: in RESP2, where a message looks like a reply.

@@ -124,7 +124,7 @@ fn resolve(args: Args<'_>, read_only: bool) -> Result<&'static Entry, Refusal> {
     if entry.command.flags.contains(&Flag::NoScript) {
         return Err(Refusal::Error("ERR This Redis command is not allowed from script"));
     }
-    if read_only && entry.command.flags.contains(&Flag::Write) {
+    if read_only && (entry.command.flags.contains(&Flag::Write) || entry.command.name == "publish") {
         return Err(Refusal::Error("ERR Write commands are not allowed from read-only scripts."));
     }
     Ok(entry)

@@ -13,6 +13,7 @@ use mlua::{Function, HookTriggers, Lua, LuaOptions, MultiValue, StdLib, Table, V
 use tandem_wire::Protocol;
 
 use super::cache::Digest;
+use super::cjson;
 use super::native::{self, Raised};
 use super::number::Random;
 use super::shebang::Shebang;
@@ -54,6 +55,8 @@ pub(super) struct RunState {
     halted: Cell<bool>,
     problem: RefCell<Option<Problem>>,
     pub random: RefCell<Random>,
+    /// Those of `cjson`, as this run has set them.
+    pub json: Rc<RefCell<cjson::Settings>>,
     /// What the replies of commands, and that of the script, are in.
     pub protocol: Cell<Protocol>,
     /// Bytes that native functions may write at once.
@@ -134,6 +137,7 @@ impl Interpreter {
             halted: Cell::new(false),
             problem: RefCell::new(None),
             random: RefCell::new(Random::default()),
+            json: Rc::default(),
             protocol: Cell::default(),
             memory,
         });
@@ -185,6 +189,7 @@ impl Interpreter {
         state.stop.set(None);
         *state.problem.borrow_mut() = None;
         state.protocol.set(Protocol::Resp2);
+        *state.json.borrow_mut() = cjson::Settings::default();
         if state.halted.replace(false) {
             set_hook(&self.lua, state, INSTRUCTIONS_A_LOOK).map_err(|_| Stop::Memory)?;
         }

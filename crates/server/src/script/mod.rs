@@ -10,12 +10,14 @@
 //! the whole cache. A script that fails by itself keeps its effects, as in Redis; one that exceeds its time or memory,
 //! and a panic, undo them.
 
+mod binary;
 mod bits;
 mod bridge;
 mod cache;
 mod cjson;
 mod convert;
 mod interpreter;
+mod msgpack;
 mod native;
 mod number;
 mod pattern;

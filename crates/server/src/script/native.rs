@@ -6,14 +6,13 @@
 use std::rc::Rc;
 use std::time::Instant;
 
-use mlua::{IntoLuaMulti, Lua, LuaString, MultiValue, Table, Value};
+use mlua::{Function, IntoLuaMulti, Lua, LuaString, MultiValue, Table, Value};
 
-use super::cjson::{Decoder, Encoder};
 use super::convert::field;
 use super::interpreter::{RunState, Stop, load, script_line};
 use super::number::{Random, general};
 use super::pattern::{Captured, Fault, Match, find_plain, is_plain, search};
-use super::{bits, redis};
+use super::{binary, bits, cjson, msgpack, redis};
 use crate::command::REDIS_VERSION;
 
 /// What scripts are called in errors.
@@ -150,32 +149,62 @@ impl Call<'_> {
         }
     }
 
+    /// Fails if the stack of Lua has no room for `count` values beside the arguments; with `why` behind the message.
+    pub fn need_stack(&self, count: usize, why: &str) -> Result<(), Failure> {
+        /// What a function of C may have there, as Lua is built by default.
+        const MAX_STACK: usize = 8_000;
+        if self.arguments.len() + count > MAX_STACK {
+            return Err(Failure::Message(format!("stack overflow ({why})")));
+        }
+        Ok(())
+    }
+
     pub fn results(&self, results: impl IntoLuaMulti) -> Result<MultiValue, Failure> {
         Ok(results.into_lua_multi(self.lua)?)
     }
 }
 
+/// A function of Lua that runs a native one.
+///
+/// # Errors
+/// Those of Lua: too little memory.
+pub(super) fn bind(
+    lua: &Lua,
+    state: &Rc<RunState>,
+    name: &'static str,
+    native: impl Fn(&Call<'_>) -> Result<MultiValue, Failure> + 'static,
+) -> mlua::Result<Function> {
+    let state = Rc::clone(state);
+    lua.create_function(move |lua, arguments: MultiValue| {
+        let call = Call { lua, state: &state, name, arguments };
+        native(&call).map_err(|failure| failure.raise(&call))
+    })
+}
+
+fn fill(lua: &Lua, state: &Rc<RunState>, table: &Table, natives: &[(&'static str, Native)]) -> mlua::Result<()> {
+    natives.iter().try_for_each(|&(name, native)| table.raw_set(name, bind(lua, state, name, native)?))
+}
+
 /// The table of all of them.
 pub(super) fn functions(lua: &Lua, state: &Rc<RunState>) -> mlua::Result<Table> {
     let table = lua.create_table()?;
-    let natives: [(&'static str, Native); 8] = [
+    let natives: [(&'static str, Native); 6] = [
         ("find", find),
         ("match", matching),
         ("step", step),
         ("expand", expand),
         ("random", random),
         ("randomseed", randomseed),
-        ("encode", encode),
-        ("decode", decode),
     ];
-    for &(name, native) in natives.iter().chain(bits::FUNCTIONS).chain(redis::FUNCTIONS) {
-        let state = Rc::clone(state);
-        let function = lua.create_function(move |lua, arguments: MultiValue| {
-            let call = Call { lua, state: &state, name, arguments };
-            native(&call).map_err(|failure| failure.raise(&call))
-        })?;
-        table.raw_set(name, function)?;
+    fill(lua, state, &table, &natives)?;
+    fill(lua, state, &table, redis::FUNCTIONS)?;
+    for (name, functions) in [("bit", bits::FUNCTIONS), ("struct", binary::FUNCTIONS), ("cmsgpack", msgpack::FUNCTIONS)]
+    {
+        let library = lua.create_table()?;
+        fill(lua, state, &library, functions)?;
+        table.raw_set(name, library)?;
     }
+    table.raw_set("cjson", cjson::library(lua, state, &state.json)?)?;
     let loading = Rc::clone(state);
     table.raw_set(
         "loadstring",
@@ -213,7 +242,6 @@ pub(super) fn functions(lua: &Lua, state: &Rc<RunState>) -> mlua::Result<Table> 
     )?;
     let started = Instant::now();
     table.raw_set("clock", lua.create_function(move |_, ()| Ok(started.elapsed().as_secs_f64()))?)?;
-    table.raw_set("null", Value::NULL)?;
     table.raw_set("version", REDIS_VERSION)?;
     let number = REDIS_VERSION.split('.').filter_map(|part| part.parse::<u32>().ok());
     table.raw_set("version_number", number.fold(0, |sum, part| sum << 8 | part))?;
@@ -335,33 +363,4 @@ fn randomseed(call: &Call<'_>) -> Result<MultiValue, Failure> {
     let seed = call.number(1, None)?;
     *call.state.random.borrow_mut() = Random::new(seed as i64 as u32);
     call.results(())
-}
-
-fn encode(call: &Call<'_>) -> Result<MultiValue, Failure> {
-    if call.arguments.len() != 1 {
-        return call.wrong(1, "expected 1 argument");
-    }
-    let late = || call.state.is_late();
-    let mut encoder = Encoder { out: Vec::new(), max_bytes: call.state.memory, late: &late };
-    if let Err(message) = encoder.value(&call.value(1), 0) {
-        return Err(match (late(), encoder.out.len() > call.state.memory) {
-            (true, _) => Failure::Stopped(Stop::Budget),
-            (_, true) => Failure::Stopped(Stop::Memory),
-            _ => Failure::Message(message),
-        });
-    }
-    call.results(call.lua.create_string(encoder.out)?)
-}
-
-fn decode(call: &Call<'_>) -> Result<MultiValue, Failure> {
-    if call.arguments.len() != 1 {
-        return call.wrong(1, "expected 1 argument");
-    }
-    let text = call.text(1)?;
-    let late = || call.state.is_late();
-    match Decoder::new(call.lua, &text.as_bytes(), &late).run() {
-        Ok(value) => call.results(value),
-        Err(_) if late() => Err(Failure::Stopped(Stop::Budget)),
-        Err(message) => Err(Failure::Message(message)),
-    }
 }

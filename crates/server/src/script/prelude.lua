@@ -5,8 +5,8 @@
 -- script can call may run for long outside of the interpreter, where no time limit holds: hence the functions that are
 -- written here, in Lua, although the library has them in C.
 local native = ...
-local error, getmetatable, pcall, rawget, select = error, getmetatable, pcall, rawget, select
-local setmetatable, tonumber, tostring, type, unpack = setmetatable, tonumber, tostring, type, unpack
+local error, getmetatable, next, pcall, rawget, rawset = error, getmetatable, next, pcall, rawget, rawset
+local select, setmetatable, tonumber, tostring, type, unpack = select, setmetatable, tonumber, tostring, type, unpack
 local concat, insert, rep = table.concat, table.insert, string.rep
 
 local function readonly()
@@ -102,6 +102,22 @@ getmetatable("").__metatable = false
 
 local tables = {
   concat = concat, getn = table.getn, maxn = table.maxn,
+  foreach = function(t, f)
+    if type(t) ~= "table" then wrong(1, "foreach", "table", t) end
+    if type(f) ~= "function" then wrong(2, "foreach", "function", f) end
+    for name, value in next, t do
+      local result = f(name, value)
+      if result ~= nil then return result end
+    end
+  end,
+  foreachi = function(t, f)
+    if type(t) ~= "table" then wrong(1, "foreachi", "table", t) end
+    if type(f) ~= "function" then wrong(2, "foreachi", "function", f) end
+    for at = 1, #t do
+      local result = f(at, rawget(t, at))
+      if result ~= nil then return result end
+    end
+  end,
   insert = function(...)
     if select("#", ...) ~= 3 then return insert(...) end
     local t, at, value = ...
@@ -176,7 +192,13 @@ end
 
 local base = {
   assert = assert, error = error, getmetatable = getmetatable, ipairs = ipairs, next = next, pairs = pairs,
-  rawequal = rawequal, rawget = rawget, select = select, setmetatable = setmetatable, tonumber = tonumber,
+  rawequal = rawequal, rawget = rawget, select = select,
+  rawset = function(t, name, value)
+    if type(t) ~= "table" then wrong(1, "rawset", "table", t) end
+    -- What a script sees of its libraries and globals is not its own.
+    if getmetatable(t) == false then error("Attempt to modify a readonly table", 0) end
+    return rawset(t, name, value)
+  end, setmetatable = setmetatable, tonumber = tonumber,
   tostring = tostring, type = type, unpack = unpack, _VERSION = _VERSION,
   loadstring = native.loadstring,
   pcall = function(...) return text_of(pcall(...)) end,
@@ -219,12 +241,13 @@ local redis_meta = {
 
 local string_meta, table_meta, math_meta = behind(strings), behind(tables), behind(numbers)
 local os_meta = behind({ clock = native.clock })
-local bit_meta = behind({
-  tobit = native.tobit, bnot = native.bnot, band = native.band, bor = native.bor, bxor = native.bxor,
-  lshift = native.lshift, rshift = native.rshift, arshift = native.arshift, rol = native.rol, ror = native.ror,
-  bswap = native.bswap, tohex = native.tohex,
-})
-local cjson_meta = behind({ encode = native.encode, decode = native.decode, null = native.null })
+local bit_meta, cjson_meta = behind(native.bit), behind(native.cjson)
+local struct_meta = behind(native.struct)
+local cmsgpack = native.cmsgpack
+cmsgpack._NAME, cmsgpack._VERSION = "cmsgpack", "lua-cmsgpack 0.4.0"
+cmsgpack._COPYRIGHT = "Copyright (C) 2012, Salvatore Sanfilippo"
+cmsgpack._DESCRIPTION = "MessagePack C implementation for Lua"
+local cmsgpack_meta = behind(cmsgpack)
 
 -- The globals of one run. `call` and `try` run a command; an error is raised, or a table with its text under `err`.
 return function(keys, arguments, call, try)
@@ -233,7 +256,8 @@ return function(keys, arguments, call, try)
     KEYS = keys, ARGV = arguments, redis = redis, server = redis,
     string = setmetatable({}, string_meta), table = setmetatable({}, table_meta), math = setmetatable({}, math_meta),
     os = setmetatable({}, os_meta), cjson = setmetatable({}, cjson_meta),
-    bit = setmetatable({}, bit_meta),
+    bit = setmetatable({}, bit_meta), struct = setmetatable({}, struct_meta),
+    cmsgpack = setmetatable({}, cmsgpack_meta),
   }, base_meta)
   local globals = setmetatable({}, behind(visible))
   visible._G = globals

@@ -10,6 +10,7 @@ use crate::observe::summaries;
 pub(super) fn stats(context: &Context<'_>, text: &mut String) -> fmt::Result {
     let shared = context.server;
     let stats = context.cache().stats();
+    let tracked = shared.observer.tracking.totals();
     let (commands, bytes_in, bytes_out) = shared.totals();
     let [per_second, input, output] = shared.rates.of([commands, bytes_in, bytes_out], Instant::now());
     write!(
@@ -22,8 +23,8 @@ pub(super) fn stats(context: &Context<'_>, text: &mut String) -> fmt::Result {
          keyspace_hits:{}\r\nkeyspace_misses:{}\r\npubsub_channels:{}\r\npubsub_patterns:{}\r\n\
          pubsubshard_channels:0\r\nlatest_fork_usec:0\r\ntotal_forks:0\r\nmigrate_cached_sockets:0\r\n\
          slave_expires_tracked_keys:0\r\nactive_defrag_hits:0\r\nactive_defrag_misses:0\r\n\
-         active_defrag_key_hits:0\r\nactive_defrag_key_misses:0\r\ntracking_total_keys:0\r\n\
-         tracking_total_items:0\r\ntracking_total_prefixes:0\r\nunexpected_error_replies:{}\r\n\
+         active_defrag_key_hits:0\r\nactive_defrag_key_misses:0\r\ntracking_total_keys:{}\r\n\
+         tracking_total_items:{}\r\ntracking_total_prefixes:{}\r\nunexpected_error_replies:{}\r\n\
          total_error_replies:{}\r\nclient_output_buffer_limit_disconnections:{}\r\n",
         shared.accepted.load(Relaxed),
         input / 1024.0,
@@ -35,6 +36,9 @@ pub(super) fn stats(context: &Context<'_>, text: &mut String) -> fmt::Result {
         stats.misses,
         shared.pubsub.channels().len(),
         shared.pubsub.patterns(),
+        tracked.keys,
+        tracked.readers,
+        tracked.prefixes,
         shared.panics.load(Relaxed),
         shared.errors.all().values().sum::<u64>(),
         shared.cut.load(Relaxed),

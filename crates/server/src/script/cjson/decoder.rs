@@ -1,156 +1,20 @@
-//! JSON for scripts, as Redis' `cjson` has it: texts of any bytes, numbers of 14 digits, errors in its words.
+//! From JSON to Lua values.
 
 use mlua::{Lua, Table, Value};
 
-use super::number;
-
-/// Nesting of arrays and objects, as in Redis.
-const MAX_DEPTH: usize = 1_000;
-/// An array may have holes as long as it is short, or not much longer than what it holds.
-const SPARSE_SAFE: usize = 10;
-const SPARSE_RATIO: usize = 2;
-/// What is beyond is a name.
-const MAX_INDEX: i64 = i32::MAX as i64;
-
-/// Writes Lua values as JSON.
-pub(super) struct Encoder<'e> {
-    pub out: Vec<u8>,
-    pub max_bytes: usize,
-    /// Whether to give up.
-    pub late: &'e dyn Fn() -> bool,
-}
-
-impl Encoder<'_> {
-    /// Appends `value`.
-    ///
-    /// # Errors
-    /// What cannot be serialised, in Redis' words.
-    pub fn value(&mut self, value: &Value, depth: usize) -> Result<(), String> {
-        if self.out.len() > self.max_bytes || (self.late)() {
-            return Err("not enough memory".into());
-        }
-        match value {
-            Value::Nil => self.out.extend_from_slice(b"null"),
-            Value::LightUserData(pointer) if pointer.0.is_null() => self.out.extend_from_slice(b"null"),
-            Value::Boolean(truth) => self.out.extend_from_slice(if *truth { b"true" } else { b"false" }),
-            Value::Integer(integer) => self.number(*integer as f64)?,
-            Value::Number(number) => self.number(*number)?,
-            Value::String(text) => self.text(&text.as_bytes()),
-            Value::Table(table) => return self.table(table, depth + 1),
-            other => return Err(format!("Cannot serialise {}: type not supported", other.type_name())),
-        }
-        Ok(())
-    }
-
-    fn number(&mut self, number: f64) -> Result<(), String> {
-        if !number.is_finite() {
-            return Err("Cannot serialise number: must not be NaN or Inf".into());
-        }
-        self.out.extend_from_slice(number::general(number, 14).as_bytes());
-        Ok(())
-    }
-
-    fn text(&mut self, text: &[u8]) {
-        self.out.push(b'"');
-        for &byte in text {
-            let escape = match byte {
-                b'"' | b'\\' | b'/' => byte,
-                0x08 => b'b',
-                0x0C => b'f',
-                b'\n' => b'n',
-                b'\r' => b'r',
-                b'\t' => b't',
-                0..0x20 | 0x7F => {
-                    self.out.extend_from_slice(format!("\\u{byte:04x}").as_bytes());
-                    continue;
-                }
-                _ => {
-                    self.out.push(byte);
-                    continue;
-                }
-            };
-            self.out.extend_from_slice(&[b'\\', escape]);
-        }
-        self.out.push(b'"');
-    }
-
-    fn table(&mut self, table: &Table, depth: usize) -> Result<(), String> {
-        if depth > MAX_DEPTH {
-            return Err(format!("Cannot serialise, excessive depth ({depth})"));
-        }
-        if let Some(length) = self.array_length(table)? {
-            self.out.push(b'[');
-            for at in 1..=length {
-                if at > 1 {
-                    self.out.push(b',');
-                }
-                let element = table.raw_get(at).map_err(|error| error.to_string())?;
-                self.value(&element, depth)?;
-            }
-            self.out.push(b']');
-            return Ok(());
-        }
-        self.out.push(b'{');
-        let mut first = true;
-        for pair in table.pairs::<Value, Value>() {
-            let (name, value) = pair.map_err(|error| error.to_string())?;
-            if !std::mem::take(&mut first) {
-                self.out.push(b',');
-            }
-            match &name {
-                Value::String(text) => self.text(&text.as_bytes()),
-                Value::Integer(_) | Value::Number(_) => {
-                    self.out.push(b'"');
-                    self.value(&name, depth)?;
-                    self.out.push(b'"');
-                }
-                other => {
-                    let kind = other.type_name();
-                    return Err(format!("Cannot serialise {kind}: table key must be a number or string"));
-                }
-            }
-            self.out.push(b':');
-            self.value(&value, depth)?;
-        }
-        self.out.push(b'}');
-        Ok(())
-    }
-
-    /// The largest index of a table whose keys are all indices; `None` makes it an object, as an empty one is.
-    fn array_length(&self, table: &Table) -> Result<Option<usize>, String> {
-        let (mut largest, mut count) = (0, 0);
-        for pair in table.pairs::<Value, Value>() {
-            let (key, _) = pair.map_err(|error| error.to_string())?;
-            let index = match key {
-                Value::Integer(index) if (1..=MAX_INDEX).contains(&index) => index as usize,
-                Value::Number(index) if (1.0..=MAX_INDEX as f64).contains(&index) && index.fract() == 0.0 => {
-                    index as usize
-                }
-                _ => return Ok(None),
-            };
-            largest = largest.max(index);
-            count += 1;
-        }
-        if count == 0 {
-            return Ok(None);
-        }
-        if largest > SPARSE_SAFE && largest > count * SPARSE_RATIO {
-            return Err("Cannot serialise table: excessively sparse array".into());
-        }
-        Ok(Some(largest))
-    }
-}
+use super::settings::Settings;
 
 /// Reads JSON into Lua values.
 pub(super) struct Decoder<'d> {
+    settings: &'d Settings,
     lua: &'d Lua,
     text: &'d [u8],
     at: usize,
     late: &'d dyn Fn() -> bool,
 }
 
-/// What stands at a place, for the words of an error.
-fn token_name(rest: &[u8]) -> &'static str {
+/// What stands at a place, for the words of an error. `lenient`: numbers may be what JSON has no words for.
+fn token_name(rest: &[u8], lenient: bool) -> &'static str {
     match rest {
         [] => "T_END",
         [b'{', ..] => "T_OBJ_BEGIN",
@@ -162,15 +26,18 @@ fn token_name(rest: &[u8]) -> &'static str {
         [b':', ..] => "T_COLON",
         _ if rest.starts_with(b"true") || rest.starts_with(b"false") => "T_BOOLEAN",
         _ if rest.starts_with(b"null") => "T_NULL",
-        [b'-' | b'+' | b'0'..=b'9', ..] if number_at(rest).is_none() => "invalid number",
+        [b'-' | b'+' | b'0'..=b'9', ..] if number_at(rest, lenient).is_none() => "invalid number",
         [b'-' | b'+' | b'0'..=b'9', ..] => "T_NUMBER",
-        _ if named_number(rest).is_some() => "T_NUMBER",
+        _ if lenient && named_number(rest).is_some() => "T_NUMBER",
         _ => "invalid token",
     }
 }
 
-/// The number in front, as C's `strtod` reads it, and its length in bytes.
-fn number_at(text: &[u8]) -> Option<(usize, f64)> {
+/// The number in front, as C's `strtod` reads it, and its length in bytes; unless `lenient`, none that JSON does not have.
+fn number_at(text: &[u8], lenient: bool) -> Option<(usize, f64)> {
+    if !lenient && !may_be_json(text) {
+        return None;
+    }
     let digits = text.strip_prefix(b"-").or_else(|| text.strip_prefix(b"+")).unwrap_or(text);
     let as_text = |from: usize, to: usize| std::str::from_utf8(&digits[from..to]).ok();
     let (length, number) = if let Some(named) = named_number(digits) {
@@ -183,6 +50,14 @@ fn number_at(text: &[u8]) -> Option<(usize, f64)> {
         (length, as_text(0, length)?.parse().ok()?)
     };
     Some((text.len() - digits.len() + length, if text[0] == b'-' { -number } else { number }))
+}
+
+/// Whether the number in front has neither a plus sign, a leading zero, hexadecimal digits nor a name.
+fn may_be_json(text: &[u8]) -> bool {
+    match text.strip_prefix(b"-").unwrap_or(text) {
+        [b'+', ..] | [b'0', b'x' | b'X' | b'0'..=b'9', ..] => false,
+        digits => named_number(digits).is_none(),
+    }
 }
 
 /// How long the decimal number in front is.
@@ -208,8 +83,8 @@ fn named_number(text: &[u8]) -> Option<(usize, f64)> {
 }
 
 impl<'d> Decoder<'d> {
-    pub fn new(lua: &'d Lua, text: &'d [u8], late: &'d dyn Fn() -> bool) -> Self {
-        Self { lua, text, at: 0, late }
+    pub fn new(settings: &'d Settings, lua: &'d Lua, text: &'d [u8], late: &'d dyn Fn() -> bool) -> Self {
+        Self { settings, lua, text, at: 0, late }
     }
 
     /// The value that the text is.
@@ -226,7 +101,7 @@ impl<'d> Decoder<'d> {
     }
 
     fn expected<T>(&self, wanted: &str) -> Result<T, String> {
-        Err(self.wrong(wanted, token_name(&self.text[self.at..]), self.at))
+        Err(self.wrong(wanted, token_name(&self.text[self.at..], self.settings.decode_invalid_numbers), self.at))
     }
 
     fn wrong(&self, wanted: &str, found: &str, at: usize) -> String {
@@ -252,7 +127,11 @@ impl<'d> Decoder<'d> {
                 self.lua.create_string(text).map(Value::String).map_err(|error| error.to_string())
             }
             Some(b'-' | b'+' | b'0'..=b'9') => self.number(),
-            Some(b'n' | b'N' | b'i' | b'I') if named_number(&self.text[self.at..]).is_some() => self.number(),
+            Some(b'n' | b'N' | b'i' | b'I')
+                if self.settings.decode_invalid_numbers && named_number(&self.text[self.at..]).is_some() =>
+            {
+                self.number()
+            }
             _ => {
                 for (literal, value) in
                     [("true", Value::Boolean(true)), ("false", Value::Boolean(false)), ("null", Value::NULL)]
@@ -268,7 +147,7 @@ impl<'d> Decoder<'d> {
     }
 
     fn descend(&mut self, depth: usize) -> Result<Table, String> {
-        if depth > MAX_DEPTH {
+        if depth > self.settings.decode_max_depth {
             return Err(format!("Found too many nested data structures ({depth}) at character {}", self.at + 1));
         }
         self.at += 1;
@@ -329,7 +208,7 @@ impl<'d> Decoder<'d> {
 
     /// A number as C's `strtod` reads it, which takes more than JSON has.
     fn number(&mut self) -> Result<Value, String> {
-        match number_at(&self.text[self.at..]) {
+        match number_at(&self.text[self.at..], self.settings.decode_invalid_numbers) {
             Some((length, number)) => {
                 self.at += length;
                 Ok(Value::Number(number))
