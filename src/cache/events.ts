@@ -43,8 +43,10 @@ const NAMES: ReadonlySet<string> = new Set(Object.values(KINDS).map(([name]) => 
 const POLL_MS = 20;
 /** Changes taken from the engine in one go. */
 const BATCH = 4_096;
-/** Changes delivered in one go, however fast other threads make more. */
-const MOST = 1 << 18;
+/** Changes taken before any is delivered, however fast other threads make more. */
+const MOST_TAKEN = 1 << 18;
+/** Changes delivered in one turn of the event loop; the rest waits for the next, so that others get theirs. */
+const TURN = 8_192;
 
 /**
  * Listeners of one handle. Nothing runs while there are none, and a listener keeps neither the process nor the cache
@@ -54,6 +56,11 @@ export class Events {
   readonly #cache: NativeCache;
   readonly #listeners = new Map<EventName, Set<EventListener>>();
   #timer: NodeJS.Timeout | undefined;
+  /** Changes that are not delivered yet, oldest first. */
+  #taken: NativeChange[] = [];
+  #isDelivering = false;
+  /** The turn that delivers what is left. */
+  #next: NodeJS.Immediate | undefined;
 
   constructor(cache: NativeCache) {
     this.#cache = cache;
@@ -84,16 +91,19 @@ export class Events {
 
   /** Delivers what is there now, without waiting for the next poll. */
   flush(): void {
-    if (this.#timer === undefined) return;
-    // All of it before the first listener is called: what listeners change in turn comes with the next poll, so that one
-    // who writes for every event leaves the event loop to others.
-    const changes: NativeChange[] = [];
-    for (let taken = BATCH; taken === BATCH && changes.length < MOST; ) {
-      const some = this.#cache.drain(BATCH);
-      for (const change of some) changes.push(change);
-      taken = some.length;
-    }
-    this.#deliver(changes);
+    this.#take();
+    this.#deliverTaken(this.#taken.length);
+  }
+
+  /** Delivers what is there, in turns. */
+  poll(): void {
+    if (this.#taken.length === 0) this.#take();
+    this.#deliverTaken(TURN);
+    if (this.#taken.length === 0) return;
+    this.#next ??= setImmediate(() => {
+      this.#next = undefined;
+      this.poll();
+    }).unref();
   }
 
   /** Ends all listeners. */
@@ -101,6 +111,7 @@ export class Events {
     clearInterval(this.#timer);
     this.#timer = undefined;
     this.#listeners.clear();
+    this.#taken = [];
   }
 
   /** Bits of the kinds somebody listens to. */
@@ -119,11 +130,32 @@ export class Events {
     if (kinds === 0) {
       clearInterval(this.#timer);
       this.#timer = undefined;
+      this.#taken = [];
       this.#cache.unsubscribe();
       return;
     }
     this.#cache.subscribe(kinds, false);
     this.#timer ??= poll(new WeakRef(this));
+  }
+
+  #take(): void {
+    if (this.#timer === undefined) return;
+    for (let count = BATCH; count === BATCH && this.#taken.length < MOST_TAKEN; ) {
+      const changes = this.#cache.drain(BATCH);
+      for (const change of changes) this.#taken.push(change);
+      count = changes.length;
+    }
+  }
+
+  /** Delivers the first `count` of what was taken. From within a listener nothing: it would overtake its own events. */
+  #deliverTaken(count: number): void {
+    if (this.#isDelivering || this.#taken.length === 0) return;
+    this.#isDelivering = true;
+    try {
+      this.#deliver(this.#taken.splice(0, count));
+    } finally {
+      this.#isDelivering = false;
+    }
   }
 
   #deliver(changes: readonly NativeChange[]): void {
@@ -152,7 +184,7 @@ function poll(owner: WeakRef<Events>): NodeJS.Timeout {
   const timer = setInterval(() => {
     const events = owner.deref();
     if (events === undefined) clearInterval(timer);
-    else events.flush();
+    else events.poll();
   }, POLL_MS).unref();
   return timer;
 }

@@ -172,3 +172,44 @@ test("a listener that writes for every event leaves the event loop to others", a
   await vi.waitFor(() => expect(calls).toBeGreaterThan(2), WAIT);
   stop = true;
 });
+
+test("many events come in several turns of the event loop, in order", async () => {
+  cache = new Cache({ maxBytes: "64mb" });
+  const sizes: number[] = [];
+  const versions: bigint[] = [];
+  let turns = 0;
+  const count = () => {
+    turns += 1;
+    if (versions.length < 50_000) setImmediate(count);
+  };
+  cache.on("set", (events) => {
+    sizes.push(events.length);
+    for (const { version } of events) versions.push(version);
+  });
+  for (let number = 0; number < 50_000; number++) cache.set("key", number);
+  setImmediate(count);
+  await vi.waitFor(() => expect(versions).toHaveLength(50_000), WAIT);
+  expect(Math.max(...sizes)).toBeLessThan(10_000);
+  expect(turns).toBeGreaterThanOrEqual(sizes.length - 1);
+  expect(versions.every((version, index) => index === 0 || version > (versions[index - 1] as bigint))).toBe(true);
+});
+
+test("a listener that writes and changes the subscription overtakes no events", async () => {
+  cache = new Cache({ maxBytes: "4mb" });
+  const values: bigint[] = [];
+  const other = () => {};
+  let isFirst = true;
+  cache.on("delete", other);
+  cache.on("set", () => {
+    if (!isFirst) return;
+    isFirst = false;
+    cache.set("key", 2);
+    cache.off("delete", other);
+  });
+  cache.on("set", (events) => {
+    for (const { version } of events) values.push(version);
+  });
+  cache.set("key", 1);
+  await vi.waitFor(() => expect(values).toHaveLength(2), WAIT);
+  expect(values[0]).toBeLessThan(values[1] as bigint);
+});
