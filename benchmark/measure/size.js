@@ -31,6 +31,6 @@ export const sizes = {
     seconds: 0.5,
     processes: 9,
     requests: 200_000,
-    caches: [2 ** 26, 2 ** 30, 2 ** 33],
+    caches: [2 ** 26, 2 ** 30],
   },
 };

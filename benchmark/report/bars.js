@@ -78,7 +78,7 @@ function lineLayout(parts, worst) {
       labels = Math.max(labels, lineLabel(row, heading).length);
       const { value, rest } = figureText(row, row.ours, { named: false, worst });
       const own = ownGoal(row, heading, goal) === undefined ? 0 : GOAL_ROOM;
-      room = Math.max(room, CHARACTER * (value.length + rest.length) + 34 + own);
+      room = Math.max(room, CHARACTER * (value.length + rest.length) + 44 + own);
     }
   }
   const left = Math.round(LEFT + CHARACTER * labels + 16);
@@ -154,13 +154,13 @@ function sections(rows) {
 /** How to read the bars, as far as the rows need it. */
 function legend(rows) {
   const lines = [];
-  const rounds = Math.max(...rows.map(({ ours }) => ours.raw.length));
+  const counts = rows.map(({ ours }) => ours.raw.length);
+  const [fewest, most] = [Math.min(...counts), Math.max(...counts)];
+  const rounds = fewest === most ? `${most} rounds` : `${fewest} to ${most} rounds`;
   if (rows.some(({ ratio }) => ratio !== undefined)) {
-    lines.push(
-      `bars: medians of ${rounds} rounds; ratio: median of the rounds' ratios, so not always that of the bars`,
-    );
-  } else if (rounds > 1) {
-    lines.push(`bars: medians of ${rounds} rounds`);
+    lines.push(`bars: medians of ${rounds}; ratio: median of the rounds' ratios, so not always that of the bars`);
+  } else if (most > 1) {
+    lines.push(`bars: medians of ${rounds}`);
   }
   if (rows.some(({ goal }) => goal !== undefined)) lines.push("dashed: the goal; an orange bar misses it");
   return lines;

@@ -1,6 +1,5 @@
 /** G1 to G3, M1, M3, M4, H: measured in Rust, in benchmark/engine; this builds it and reads what it reports. */
 import { spawn } from "node:child_process";
-import { freemem } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { estimates } from "../measure/criterion.js";
@@ -63,26 +62,11 @@ function withCriterion(plain) {
 export const g1 = withCriterion(suite("G1", "engine: get hit, Zipf 0.99, beside quick_cache", speed));
 export const g2 = withCriterion(suite("G2", "engine: 75/25 read/write, Zipf 0.99, beside quick_cache", speed));
 export const g3 = suite("G3", "engine: 2 threads over 1, beside a lock-free control", speed);
-/** Of the memory that is free, the largest cache to fill takes at most this part. */
-const FREE_PART = 0.75;
-
-export const m1 = {
-  id: "M1",
-  title: "engine: memory per entry beyond key and value, by size of the entry and of the cache",
-  peers: ["cargo"],
-  async run({ processes, entries, caches }) {
-    const fits = (bytes) => bytes <= freemem() * FREE_PART;
-    const sizes = caches.filter(fits);
-    const report = await engine(
-      ["m1", "--rounds", processes, "--entries", entries, "--cache-bytes", sizes.join()].map(String),
-    );
-    const left = caches.filter((bytes) => !fits(bytes)).map((bytes) => `${bytes / 2 ** 20} MiB`);
-    if (left.length === 0) return report;
-    const [first, ...others] = report.rows;
-    const note = `too little memory is free for a cache of ${left.join(", ")}: not measured`;
-    return { ...report, rows: [{ ...first, note }, ...others] };
-  },
-};
+export const m1 = suite(
+  "M1",
+  "engine: memory per entry beyond key and value, by size of the entry and of the cache",
+  ({ processes, entries, caches }) => ["--rounds", processes, "--entries", entries, "--cache-bytes", caches.join()],
+);
 export const m3 = {
   ...suite("M3", "engine: longest CPU time of any single operation", (size) => [
     "--rounds",

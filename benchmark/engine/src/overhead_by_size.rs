@@ -13,7 +13,7 @@ const VALUES: [usize; 3] = [32, 100, 1000];
 /// Rounds at most: equal fills of fresh processes take nearly equal memory.
 const ROUNDS: usize = 3;
 
-/// Caches from this size on have a single round, which takes minutes for the largest.
+/// Caches from this size on have a single round: filling 8 GiB with small entries takes minutes.
 const SINGLE_ROUND_BYTES: u64 = 1 << 30;
 
 /// Sets between two looks at whether the cache has begun to evict.
