@@ -1,7 +1,7 @@
 /** What a chart says of a goal: where it lies on the scale of a row, and what became of it. */
 
 /** Units of which more is better; of all others less is. */
-const rising = new Set(["requests/s", "x", "x one thread", "live/RSS", "% hits"]);
+const rising = new Set(["requests/s", "connections/s", "x", "x one thread", "live/RSS", "% hits"]);
 
 /**
  * What Tandem's figure would have to be for the row to reach its goal exactly; `undefined` where the row has none. A
