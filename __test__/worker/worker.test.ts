@@ -231,6 +231,6 @@ test.each([
 
 test("refuses an option of close that does not exist, and stays open", async () => {
   const worker = await listen();
-  expect(() => worker.close({ timeout: 5 } as never)).toThrow(/close has no option timeout; it has drain/);
+  await expect(worker.close({ timeout: 5 } as never)).rejects.toThrow(/close has no option timeout; it has drain/);
   expect(await client(worker).ping()).toBe("PONG");
 });
