@@ -26,6 +26,8 @@ fn token_name(rest: &[u8], lenient: bool) -> &'static str {
         [b':', ..] => "T_COLON",
         _ if rest.starts_with(b"true") || rest.starts_with(b"false") => "T_BOOLEAN",
         _ if rest.starts_with(b"null") => "T_NULL",
+        // JSON has no number that begins with this.
+        [b'+', ..] if !lenient => "invalid token",
         [b'-' | b'+' | b'0'..=b'9', ..] if number_at(rest, lenient).is_none() => "invalid number",
         [b'-' | b'+' | b'0'..=b'9', ..] => "T_NUMBER",
         _ if lenient && named_number(rest).is_some() => "T_NUMBER",
