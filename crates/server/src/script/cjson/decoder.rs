@@ -215,7 +215,7 @@ impl<'d> Decoder<'d> {
                 self.at += length;
                 Ok(Value::Number(number))
             }
-            None => Err(self.wrong("value", "invalid number", self.at)),
+            None => self.expected("value"),
         }
     }
 
