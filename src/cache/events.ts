@@ -97,10 +97,12 @@ export class Events {
 
   /** Delivers what is there, in turns. */
   poll(): void {
+    // Where turns take longer than the time between two polls, a poll would deliver beside each of them.
+    if (this.#next !== undefined) return;
     if (this.#taken.length === 0) this.#take();
     this.#deliverTaken(TURN);
     if (this.#taken.length === 0) return;
-    this.#next ??= setImmediate(() => {
+    this.#next = setImmediate(() => {
       this.#next = undefined;
       this.poll();
     }).unref();
