@@ -1,6 +1,7 @@
 /**
  * Runs the tests that need redis-server, memcached or real traces. Where a peer is missing, its tests are not run, and
- * the last line says how many and why; under CI=true that is a failure.
+ * the last line says how many and why; under CI=true that is a failure, but for a right that the machine does not give:
+ * nothing that CI could install would help.
  */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -10,10 +11,11 @@ import { join } from "node:path";
 const root = join(import.meta.dirname, "..");
 const inRust = referenceTable();
 const inTypescript = peersProject();
+const RIGHTS = ["network-namespaces"];
 const notRun = [...inRust.notRun, ...inTypescript.notRun];
 const peers = [...new Set(notRun)].sort().join(", ");
 process.stdout.write(notRun.length === 0 ? "0 not run\n" : `${notRun.length} not run: ${peers} missing\n`);
-const missingCounts = process.env.CI === "true" && notRun.length > 0;
+const missingCounts = process.env.CI === "true" && notRun.some((peer) => !RIGHTS.includes(peer));
 process.exitCode = inRust.passed && inTypescript.passed && !missingCounts ? 0 : 1;
 
 /** The hit ratios on real traces (crates/replay/tests/reference.rs). */

@@ -20,11 +20,19 @@ export function describeWithPeer(peer: Peer, title: string, body: () => void): v
   describe.skipIf(!isThere(peer))(`${title} [needs ${peer}]`, body);
 }
 
+/**
+ * What `unshare` needs to be told to run a command in a network namespace of its own: nothing more by root, else to make a
+ * user namespace as well. `undefined`: the machine allows neither.
+ */
+export function networkNamespace(): readonly string[] | undefined {
+  return [["--net"], ["--map-root-user", "--net"]].find((flags) => {
+    const attempt = spawnSync("unshare", [...flags, "ip", "link", "add", "near", "type", "veth"], { stdio: "ignore" });
+    return attempt.status === 0;
+  });
+}
+
 function isThere(peer: Peer): boolean {
   if (peer === "TANDEM_TRACES") return Boolean(process.env.TANDEM_TRACES);
-  if (peer === "network-namespaces") {
-    const attempt = spawnSync("unshare", ["--net", "ip", "link", "add", "near", "type", "veth"], { stdio: "ignore" });
-    return attempt.status === 0;
-  }
+  if (peer === "network-namespaces") return networkNamespace() !== undefined;
   return spawnSync(peer, ["--version"], { stdio: "ignore" }).error === undefined;
 }

@@ -3,14 +3,14 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
-import { describeWithPeer } from "../needs.js";
+import { describeWithPeer, networkNamespace } from "../needs.js";
 
 const run = promisify(execFile);
 const script = join(import.meta.dirname, "half-open.mjs");
 
 /** What half-open.mjs reports for a worker with these flags. */
 async function cutTheCable(...flags: string[]) {
-  const { stdout } = await run("unshare", ["--net", process.execPath, script, ...flags]);
+  const { stdout } = await run("unshare", [...(networkNamespace() ?? []), process.execPath, script, ...flags]);
   return JSON.parse(stdout) as { before: number; after: number; receivers: string; left: number; seconds: number };
 }
 

@@ -123,6 +123,12 @@ impl Card {
         Special::from_bits(self.special.load(Relaxed)).contains(Special::BLOCKED)
     }
 
+    /// Takes the right to end that wait; false where there is none, or somebody else ends it.
+    pub fn unblock(&self) -> bool {
+        let blocked = Special::BLOCKED.bits();
+        self.special.fetch_and(!blocked, Relaxed) & blocked != 0
+    }
+
     pub fn client_type(&self) -> ClientType {
         let listens = Special::from_bits(self.special.load(Relaxed)).contains(Special::SUBSCRIBED);
         if listens { ClientType::PubSub } else { ClientType::Normal }

@@ -9,6 +9,7 @@ pub(crate) mod docs;
 mod element_scan;
 mod expiry;
 pub(crate) mod gates;
+mod get_keys;
 mod hashes;
 mod help;
 mod info;
@@ -198,6 +199,26 @@ impl Keys {
     pub const PAIRS: Self = Self { first: 1, last: -1, step: 2 };
 }
 
+/// What a command does with a key, in Redis' words: how it treats the value, then what it does with the data in it.
+pub(crate) type Access = &'static [&'static str];
+
+/// What most commands do with their keys.
+pub(crate) mod access {
+    use super::Access;
+
+    pub const READ: Access = &["RO", "access"];
+    /// Looks at what is known of the value, not at the data.
+    pub const LOOK: Access = &["RO"];
+    pub const OVERWRITE: Access = &["OW", "update"];
+    pub const INSERT: Access = &["OW", "insert"];
+    pub const ADD: Access = &["RW", "insert"];
+    pub const CHANGE: Access = &["RW", "update"];
+    pub const READ_AND_CHANGE: Access = &["RW", "access", "update"];
+    pub const TAKE: Access = &["RW", "access", "delete"];
+    pub const REMOVE_PART: Access = &["RW", "delete"];
+    pub const REMOVE: Access = &["RM", "delete"];
+}
+
 /// What runs a command.
 pub(crate) type Handler = fn(&mut Context<'_>, Args<'_>);
 
@@ -235,6 +256,8 @@ pub(crate) struct Command {
     pub flags: &'static [Flag],
     pub categories: &'static [Category],
     pub keys: Keys,
+    /// What it does with each of its keys; the last one holds for all further keys.
+    pub access: &'static [Access],
     pub group: Group,
     pub run: Handler,
     /// Where not empty, the second argument chooses one of these, and `run` is for a call without one.
@@ -252,6 +275,7 @@ const BASE: Command = Command {
     flags: &[Flag::ReadOnly, Flag::Fast],
     categories: &[],
     keys: Keys::ONE,
+    access: &[access::READ],
     group: Group::Generic,
     run: refusal::container,
     subcommands: &[],

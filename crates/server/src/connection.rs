@@ -12,13 +12,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
-use tandem_engine::{Error, gates};
+use tandem_engine::gates;
 use tandem_wire::{Protocol, RequestParser, reply};
 
 use crate::clients::Card;
 use crate::command::{self, Context};
 use crate::output::Output;
 use crate::shared::{Counters, Shared};
+use crate::waiting::{GivenUp, Pending};
 
 pub(crate) use client::{Client, Parked, Special};
 pub(crate) use requests::{Ran, Stop};
@@ -185,7 +186,7 @@ impl Connection {
     pub fn on_outcome(
         &mut self,
         ticket: u64,
-        outcome: Result<gates::Outcome, Error>,
+        outcome: Result<gates::Outcome, GivenUp>,
         work: &mut Workspace,
         shared: &Shared,
         counters: &Counters,
@@ -204,11 +205,11 @@ impl Connection {
         self.on_writable(work, shared, counters)
     }
 
-    /// Answers requests that have waited too long at `now`, with `error`; returns when the next one will have.
+    /// Answers requests that have waited too long at `now`, for this reason; returns when the next one will have.
     pub fn end_waits(
         &mut self,
         now: Instant,
-        error: &Error,
+        how: GivenUp,
         work: &mut Workspace,
         shared: &Shared,
         counters: &Counters,
@@ -218,17 +219,41 @@ impl Connection {
             let Some(waiting) = self.client.session.as_mut().and_then(|session| session.waiting.as_mut()) else {
                 break;
             };
-            let Some((ticket, pending)) = waiting.take_late(now) else {
+            let Some(late) = waiting.take_late(now) else {
                 return (result, waiting.next_deadline());
             };
-            shared.cache.cancel(&pending.key, waiting.owner, ticket);
-            waiting.wait(ticket, pending);
-            match self.on_outcome(ticket, Err(error.clone()), work, shared, counters) {
+            match self.give_up(late, how, work, shared, counters) {
                 Outcome::Wait => {}
                 other => result = other,
             }
         }
         (result, None)
+    }
+
+    /// Answers the request that holds up the others, if there still is one, and goes on with these.
+    pub fn unblock(&mut self, how: GivenUp, work: &mut Workspace, shared: &Shared, counters: &Counters) -> Outcome {
+        let Some(Parked::Request(id)) = self.client.parked else { return Outcome::Wait };
+        let waiting = self.client.session.as_mut().and_then(|session| session.waiting.as_mut());
+        match waiting.and_then(|waiting| waiting.take_id(id)) {
+            Some(request) => self.give_up(request, how, work, shared, counters),
+            None => Outcome::Wait,
+        }
+    }
+
+    /// Answers a request that was taken from those that wait.
+    fn give_up(
+        &mut self,
+        (ticket, pending): (u64, Pending),
+        how: GivenUp,
+        work: &mut Workspace,
+        shared: &Shared,
+        counters: &Counters,
+    ) -> Outcome {
+        if let Some(waiting) = self.client.session.as_mut().and_then(|session| session.waiting.as_mut()) {
+            shared.cache.cancel(&pending.key, waiting.owner, ticket);
+            waiting.wait(ticket, pending);
+        }
+        self.on_outcome(ticket, Err(how), work, shared, counters)
     }
 
     /// Notes before requests are run what holds for all clients.

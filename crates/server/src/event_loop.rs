@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
-use tandem_engine::Error;
 
 use crate::clients::Card;
 use crate::connection::{Connection, Outcome, Parked, READ_AHEAD, Workspace};
@@ -21,6 +20,7 @@ use crate::idle::Idle;
 use crate::mailbox::{Address, Message};
 use crate::pubsub::{Push, Topic};
 use crate::shared::Shared;
+use crate::waiting::GivenUp;
 
 /// Token of the waker.
 pub(crate) const WAKER: Token = Token(usize::MAX);
@@ -317,7 +317,7 @@ impl EventLoop {
                         let outcome = connection.on_deadline(sent, &self.shared);
                         self.carry_out(deadline.slot, outcome);
                     }
-                    None => self.end_waits(deadline.slot, now, &Error::Timeout),
+                    None => self.end_waits(deadline.slot, now, GivenUp::Late),
                 }
             }
         }
@@ -405,6 +405,15 @@ impl EventLoop {
                         self.deadlines.push(Deadline { at: until, slot, client_id, sent: None });
                     }
                 }
+                Message::Unblock { to, how } => {
+                    let slot = to.slot as usize;
+                    let Some(connection) = self.connections.get_mut(slot).filter(|one| one.id() == to.client_id) else {
+                        continue;
+                    };
+                    let counters = &self.shared.loops[self.index].counters;
+                    let outcome = connection.unblock(how, &mut self.workspace, &self.shared, counters);
+                    self.carry_out(slot, outcome);
+                }
                 // Who asked may have stopped waiting.
                 Message::Ping(answer) => drop(answer.try_send(())),
                 Message::Close(address) => {
@@ -419,11 +428,11 @@ impl EventLoop {
         pushed.into_iter().for_each(|slot| self.on_writable(slot));
     }
 
-    /// Answers the requests of a connection that have waited too long for a key at `now`.
-    fn end_waits(&mut self, slot: usize, now: Instant, error: &Error) {
+    /// Answers the requests of a connection that have waited too long for a key at `now`, for this reason.
+    fn end_waits(&mut self, slot: usize, now: Instant, how: GivenUp) {
         let counters = &self.shared.loops[self.index].counters;
         let connection = &mut self.connections[slot];
-        let (outcome, next) = connection.end_waits(now, error, &mut self.workspace, &self.shared, counters);
+        let (outcome, next) = connection.end_waits(now, how, &mut self.workspace, &self.shared, counters);
         let client_id = connection.id();
         self.deadlines.extend(next.map(|at| Deadline { at, slot, client_id, sent: None }));
         self.carry_out(slot, outcome);

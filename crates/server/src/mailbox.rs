@@ -12,6 +12,7 @@ use tandem_engine::gates::Outcome;
 
 use crate::pubsub::{Push, Topic};
 use crate::tracking::Notice;
+use crate::waiting::GivenUp;
 
 /// Where a connection lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +37,8 @@ pub(crate) enum Message {
     Outcome { to: Address, ticket: u64, outcome: Outcome },
     /// A request of a connection waits for a key, until then.
     Waits { to: Address, until: Instant },
+    /// A connection whose request is not to wait any longer.
+    Unblock { to: Address, how: GivenUp },
     /// Somebody wants to know whether the loop is running.
     Ping(SyncSender<()>),
 }

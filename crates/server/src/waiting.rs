@@ -37,6 +37,17 @@ pub(crate) enum Ask {
     Write { value: Box<[u8]>, options: WriteOptions },
 }
 
+/// Why a request that waits is answered without an outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum GivenUp {
+    /// Its time is over, or it is to look so.
+    Late,
+    /// The server stops.
+    Stopping,
+    /// Somebody else has ended its wait.
+    Unblocked,
+}
+
 /// A request that waits.
 #[derive(Debug)]
 pub(crate) struct Pending {
@@ -118,6 +129,12 @@ impl Waiting {
     /// Takes one that has waited too long.
     pub fn take_late(&mut self, now: Instant) -> Option<(u64, Pending)> {
         let ticket = *self.pending.iter().find(|(_, pending)| pending.until <= now)?.0;
+        Some((ticket, self.take(ticket)?))
+    }
+
+    /// Takes the one of this id.
+    pub fn take_id(&mut self, id: u64) -> Option<(u64, Pending)> {
+        let ticket = *self.pending.iter().find(|(_, pending)| pending.id == id)?.0;
         Some((ticket, self.take(ticket)?))
     }
 

@@ -3,7 +3,8 @@
 mod support;
 use std::collections::HashSet;
 
-use support::{Client, Running, start};
+use support::{Client, Running, encode, start, start_with};
+use tandem_server::ClientLimits;
 
 const WRONG_TYPE: &str = "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n";
 
@@ -196,4 +197,22 @@ fn a_deadline_outlives_changes_of_fields() {
     ]);
     running.clock.advance(100_001);
     client.expect(&[("HLEN h", ":0\r\n")]);
+}
+
+#[test]
+fn who_asks_for_more_random_members_than_are_drawn_gets_the_replies_before_that() {
+    let limits = ClientLimits { reply_bytes: 1 << 20, reply_pause_bytes: 1 << 20, ..ClientLimits::default() };
+    let running = start_with(1, limits);
+    let mut client = running.connect();
+    client.ask(&format!("SADD s {}", "x".repeat(1_000)));
+    let refused =
+        "-ERR value is out of range: 9000000000 members were asked for, at most 1048576 are drawn at once\r\n";
+    let too_large = "-ERR the reply would be larger than 1048576 bytes; ask for fewer members\r\n";
+    for (count, error) in [("-9000000000", refused), ("-1048576", too_large)] {
+        client
+            .send(&[encode("ECHO before"), encode(&format!("SRANDMEMBER s {count}")), encode("ECHO behind")].concat());
+        client.receive(format!("$6\r\nbefore\r\n{error}$6\r\nbehind\r\n").as_bytes());
+    }
+    client.ask("SADD t a");
+    assert!(client.ask("SRANDMEMBER t -100000").starts_with("*100000\r\n$1\r\na\r\n"));
 }

@@ -3,7 +3,7 @@
 mod support;
 use std::time::Duration;
 
-use support::{Client, PATIENCE, Running, encode, start, start_with};
+use support::{Client, PATIENCE, Running, encode, start, start_with, wait_until};
 use tandem_server::ClientLimits;
 
 /// Asks for something that is granted at once and returns the token in the reply.
@@ -221,4 +221,33 @@ fn what_makes_no_sense_is_refused() {
         ("TANDEM.GATE s", "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"),
     ]);
     assert!(one.ask("TANDEM.FILL k 1 KEEP").starts_with("-Fenced "));
+}
+
+#[test]
+fn a_wait_is_ended_from_outside() {
+    let running = start_with(2, ClientLimits::default());
+    let mut holder = client(&running, 2);
+    let token = token(&mut holder, "TANDEM.GATE k", "HELD");
+    let mut other = client(&running, 2);
+    for (how, said) in [("", "-Timeout "), (" TIMEOUT", "-Timeout "), (" error", "-UNBLOCKED client unblocked via ")] {
+        let mut waiting = client(&running, 2);
+        let id = waiting.id()[1..].trim_end().to_owned();
+        other.expect(&[(&format!("CLIENT UNBLOCK {id}{how}"), ":0\r\n")]);
+        waiting.send(&[encode("TANDEM.GATE k WAIT 3600000"), encode("ECHO after")].concat());
+        wait_until("the client waits", || other.ask("CLIENT LIST").contains(" flags=b "));
+        // Of two at once one has ended it.
+        let unblock = encode(&format!("CLIENT UNBLOCK {id}{how}"));
+        assert_eq!(other.ask_bytes(&unblock.repeat(2)), b":1\r\n:0\r\n");
+        let reply = String::from_utf8(waiting.receive_until(b"\r\n")).unwrap();
+        assert!(reply.starts_with(said), "{reply}");
+        waiting.receive(b"$5\r\nafter\r\n");
+    }
+    // Nobody of those is granted the key any more.
+    holder.expect(&[(&format!("TANDEM.RELEASE k {token}"), "+OK\r\n")]);
+    self::token(&mut other, "TANDEM.GATE k WAIT 0", "HELD");
+    // In RESP3 a wait holds nothing up.
+    let mut third = client(&running, 3);
+    let id = third.id()[1..].trim_end().to_owned();
+    wait(&mut third, 3, 1, "TANDEM.GATE k");
+    other.expect(&[(&format!("CLIENT UNBLOCK {id}"), ":0\r\n")]);
 }

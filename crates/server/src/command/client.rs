@@ -10,6 +10,7 @@ use super::{Category, Command, Context, Flag, Group, help, refusal, tracking};
 use crate::clients::{Card, ClientType};
 use crate::connection::Special;
 use crate::mailbox::Message;
+use crate::waiting::GivenUp;
 
 /// What the subcommands have in common.
 pub(super) const CLIENT: Command = Command { flags: &[Flag::NoScript, Flag::Loading, Flag::Stale], ..BASE };
@@ -112,6 +113,16 @@ pub(super) const SUBCOMMANDS: &[Command] = &[
         ..ADMIN
     },
     Command {
+        name: "unblock",
+        syntax: "CLIENT UNBLOCK client-id [TIMEOUT | ERROR]",
+        summary: "End the wait of a client whose request for a key holds its other requests up",
+        since: "5.0.0",
+        complexity: "O(log N) where N is the number of client connections",
+        arity: -3,
+        run: unblock,
+        ..ADMIN
+    },
+    Command {
         name: "no-evict",
         syntax: "CLIENT NO-EVICT ON | OFF",
         summary: "Set client eviction mode for the current connection",
@@ -208,6 +219,26 @@ fn pause(context: &mut Context<'_>, args: Args<'_>) {
 fn unpause(context: &mut Context<'_>, _args: Args<'_>) {
     context.server.end_pause(context.client.event_loop);
     context.ok();
+}
+
+fn unblock(context: &mut Context<'_>, args: Args<'_>) {
+    let how = match args.len() {
+        3 => GivenUp::Late,
+        4 if args[3].eq_ignore_ascii_case(b"timeout") => GivenUp::Late,
+        4 if args[3].eq_ignore_ascii_case(b"error") => GivenUp::Unblocked,
+        4 => return context.error("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR"),
+        _ => {
+            return context
+                .error("ERR unknown subcommand or wrong number of arguments for 'UNBLOCK'. Try CLIENT HELP.");
+        }
+    };
+    let Some(id) = parse_i64(&args[2]) else { return context.error(refusal::NOT_INTEGER) };
+    let card = context.server.table.get(id as u64).filter(|card| card.unblock());
+    if let Some(card) = &card {
+        let message = Message::Unblock { to: card.address, how };
+        context.server.post(context.client.event_loop, card.address.event_loop, message);
+    }
+    context.integer(card.is_some().into());
 }
 
 fn no_evict(context: &mut Context<'_>, args: Args<'_>) {

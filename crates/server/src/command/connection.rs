@@ -20,6 +20,7 @@ pub(super) const BASE: Command = Command {
     flags: &[Flag::Loading, Flag::Stale, Flag::Fast],
     categories: &[Category::Connection],
     keys: Keys::NONE,
+    access: &[],
     group: Group::Connection,
     run: refusal::container,
     subcommands: &[],

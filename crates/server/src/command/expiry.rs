@@ -6,7 +6,7 @@ use tandem_wire::number::parse_i64;
 
 use super::keys::BASE;
 use super::parse::TimeUnit;
-use super::{Command, Context, Flag, refusal};
+use super::{Command, Context, Flag, access, refusal};
 
 const WRITE: &[Flag] = &[Flag::Write, Flag::Fast];
 
@@ -18,6 +18,7 @@ pub(super) const COMMANDS: &[Command] = &[
         summary: "Set a key's time to live in seconds",
         arity: -3,
         flags: WRITE,
+        access: &[access::CHANGE],
         run: |context, args| expire(context, args, "expire", TimeUnit { seconds: true, absolute: false }),
         ..BASE
     },
@@ -28,6 +29,7 @@ pub(super) const COMMANDS: &[Command] = &[
         since: "2.6.0",
         arity: -3,
         flags: WRITE,
+        access: &[access::CHANGE],
         run: |context, args| expire(context, args, "pexpire", TimeUnit { seconds: false, absolute: false }),
         ..BASE
     },
@@ -38,6 +40,7 @@ pub(super) const COMMANDS: &[Command] = &[
         since: "1.2.0",
         arity: -3,
         flags: WRITE,
+        access: &[access::CHANGE],
         run: |context, args| expire(context, args, "expireat", TimeUnit { seconds: true, absolute: true }),
         ..BASE
     },
@@ -48,6 +51,7 @@ pub(super) const COMMANDS: &[Command] = &[
         since: "2.6.0",
         arity: -3,
         flags: WRITE,
+        access: &[access::CHANGE],
         run: |context, args| expire(context, args, "pexpireat", TimeUnit { seconds: false, absolute: true }),
         ..BASE
     },
@@ -88,6 +92,7 @@ pub(super) const COMMANDS: &[Command] = &[
         summary: "Remove the expiration from a key",
         since: "2.2.0",
         flags: WRITE,
+        access: &[access::CHANGE],
         run: persist,
         ..BASE
     },

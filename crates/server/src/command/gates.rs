@@ -11,11 +11,11 @@ use tandem_engine::{Condition, Error, Expiry, Fill, Filled, Kind, Lease, LeaseMo
 use tandem_wire::number::parse_i64;
 use tandem_wire::{Args, Protocol, reply};
 
-use super::{Category, Command, Context, Flag, Group, Keys, refusal, strings};
+use super::{Category, Command, Context, Flag, Group, Keys, access, refusal, strings};
 use crate::connection::{Parked, Special};
 use crate::dispatch::PANICKED;
 use crate::mailbox::Message;
-use crate::waiting::{Ask, Pending, Waiting};
+use crate::waiting::{Ask, GivenUp, Pending, Waiting};
 
 /// How long a request waits, and a key is held, unless the client says something else; and the longest it may say.
 const DEFAULT_MS: u64 = 30_000;
@@ -36,6 +36,7 @@ const BASE: Command = Command {
     flags: &[Flag::Write, Flag::DenyOom, Flag::NoScript, Flag::Fast],
     categories: &[Category::String],
     keys: Keys::ONE,
+    access: &[access::READ],
     group: Group::Tandem,
     run: refusal::container,
     subcommands: &[],
@@ -62,6 +63,7 @@ pub(super) const COMMANDS: &[Command] = &[
         syntax: "TANDEM.FILL key token STORE value [PX milliseconds] [COST cost] | KEEP | DELETE | FAIL message",
         summary: "End what a token holds: with a value, without a change, by deleting, or because loading failed",
         arity: -4,
+        access: &[access::CHANGE],
         run: fill,
         ..BASE
     },
@@ -70,6 +72,7 @@ pub(super) const COMMANDS: &[Command] = &[
         syntax: "TANDEM.RELEASE key token",
         summary: "Give up what a token holds; the next in turn goes on",
         arity: 3,
+        access: &[access::LOOK],
         run: |context, args| finish(context, &args[1], &args[2], Fill::Abandon),
         ..BASE
     },
@@ -78,6 +81,7 @@ pub(super) const COMMANDS: &[Command] = &[
         syntax: "TANDEM.INSERT key value [PX milliseconds] [COST cost] [WAIT milliseconds]",
         summary: "Set the value of a key if it is absent once its turn comes",
         arity: -3,
+        access: &[access::INSERT],
         run: |context, args| begin(context, args, 3, |options| write(&args[2], options, Condition::IfAbsent)),
         ..BASE
     },
@@ -86,6 +90,7 @@ pub(super) const COMMANDS: &[Command] = &[
         syntax: "TANDEM.UPDATE key value [PX milliseconds] [COST cost] [WAIT milliseconds]",
         summary: "Set the value of a key if it is there once its turn comes",
         arity: -3,
+        access: &[access::OVERWRITE],
         run: |context, args| begin(context, args, 3, |options| write(&args[2], options, Condition::IfPresent)),
         ..BASE
     },
@@ -326,7 +331,7 @@ fn carried(context: &mut Context<'_>, value: &CarriedValue) {
 }
 
 /// Writes what has become of a request that waited. False: it goes on waiting. A panic ends the request with an error.
-pub(crate) fn answer(context: &mut Context<'_>, pending: Pending, outcome: Result<Outcome, Error>) -> bool {
+pub(crate) fn answer(context: &mut Context<'_>, pending: Pending, outcome: Result<Outcome, GivenUp>) -> bool {
     let (mark, id) = (context.output.mark(), pending.id);
     catch_unwind(AssertUnwindSafe(|| tell(context, pending, outcome))).unwrap_or_else(|_| {
         context.output.rewind(mark);
@@ -345,7 +350,7 @@ fn announce(context: &mut Context<'_>, id: u64) {
     }
 }
 
-fn tell(context: &mut Context<'_>, pending: Pending, outcome: Result<Outcome, Error>) -> bool {
+fn tell(context: &mut Context<'_>, pending: Pending, outcome: Result<Outcome, GivenUp>) -> bool {
     let mark = context.output.mark();
     announce(context, pending.id);
     let again = match outcome {
@@ -368,8 +373,16 @@ fn tell(context: &mut Context<'_>, pending: Pending, outcome: Result<Outcome, Er
             context.error(format_args!("TransformFailed {}", String::from_utf8_lossy(&message)));
             None
         }
-        Ok(Outcome::Ended(error)) | Err(error) => {
+        Ok(Outcome::Ended(error)) => {
             refusal::engine(context, &error);
+            None
+        }
+        Err(how) => {
+            match how {
+                GivenUp::Late => refusal::engine(context, &Error::Timeout),
+                GivenUp::Stopping => refusal::engine(context, &Error::Closed),
+                GivenUp::Unblocked => context.error("UNBLOCKED client unblocked via CLIENT UNBLOCK"),
+            }
             None
         }
     };

@@ -4,7 +4,7 @@ use tandem_engine::{Editor, Element, Elements, Error, Growth, Kind, Put, ReadMod
 use tandem_wire::number::parse_i64;
 use tandem_wire::{Args, reply};
 
-use super::{Category, Command, Context, Flag, Group, element_scan, refusal};
+use super::{Category, Command, Context, Flag, Group, access, element_scan, refusal};
 
 /// What the commands of this family have in common.
 const BASE: Command =
@@ -21,6 +21,7 @@ pub(super) const COMMANDS: &[Command] = &[
         summary: "Set the string value of one or more hash fields",
         complexity: "O(N) where N is the number of fields being set.",
         arity: -4,
+        access: &[access::CHANGE],
         run: hset,
         ..WRITE
     },
@@ -30,6 +31,7 @@ pub(super) const COMMANDS: &[Command] = &[
         summary: "Set multiple hash fields to multiple values",
         complexity: "O(N) where N is the number of fields being set.",
         arity: -4,
+        access: &[access::CHANGE],
         run: hmset,
         ..WRITE
     },
@@ -38,6 +40,7 @@ pub(super) const COMMANDS: &[Command] = &[
         syntax: "HSETNX key field value",
         summary: "Set the value of a hash field, only if the field does not exist",
         arity: 4,
+        access: &[access::ADD],
         run: hsetnx,
         ..WRITE
     },
@@ -46,6 +49,7 @@ pub(super) const COMMANDS: &[Command] = &[
         syntax: "HINCRBY key field increment",
         summary: "Increment the integer value of a hash field by the given number",
         arity: 4,
+        access: &[access::READ_AND_CHANGE],
         run: hincrby,
         ..WRITE
     },
@@ -56,6 +60,7 @@ pub(super) const COMMANDS: &[Command] = &[
         complexity: "O(N) where N is the number of fields to be removed.",
         arity: -3,
         flags: &[Flag::Write, Flag::Fast],
+        access: &[access::REMOVE_PART],
         run: hdel,
         ..BASE
     },
@@ -95,6 +100,7 @@ pub(super) const COMMANDS: &[Command] = &[
         syntax: "HLEN key",
         summary: "Get the number of fields in a hash",
         arity: 2,
+        access: &[access::LOOK],
         run: |context, args| count(context, args, |hash, _| hash.len() as usize),
         ..BASE
     },
@@ -102,6 +108,7 @@ pub(super) const COMMANDS: &[Command] = &[
         name: "hexists",
         syntax: "HEXISTS key field",
         summary: "Determine if a hash field exists",
+        access: &[access::LOOK],
         run: |context, args| count(context, args, |hash, args| usize::from(hash.get(&args[2]).is_some())),
         ..BASE
     },
@@ -110,6 +117,7 @@ pub(super) const COMMANDS: &[Command] = &[
         syntax: "HSTRLEN key field",
         summary: "Get the length of the value of a hash field",
         since: "3.2.0",
+        access: &[access::LOOK],
         run: |context, args| {
             count(context, args, |hash, args| hash.get(&args[2]).map_or(0, |field| value(&field).len()))
         },

@@ -2,7 +2,8 @@
 
 use tandem_wire::{Args, Protocol, reply};
 
-use super::{Category, Command, Context, Flag, all, lookup};
+use super::{Category, Command, Context, Flag, all, lookup, refusal};
+use crate::glob;
 
 /// `COMMAND` without a subcommand.
 pub(super) fn command(context: &mut Context<'_>, _args: Args<'_>) {
@@ -37,6 +38,31 @@ pub(super) fn docs(context: &mut Context<'_>, args: Args<'_>) {
     for (command, full_name) in chosen {
         document(context, command, &full_name);
     }
+}
+
+/// `COMMAND LIST`: the full names, all or those of one kind.
+pub(super) fn list(context: &mut Context<'_>, args: Args<'_>) {
+    let everything = all().flat_map(|command| {
+        let nested = command.subcommands.iter().map(|one| (path(command.name, one), one));
+        std::iter::once((command.name.to_owned(), command)).chain(nested)
+    });
+    let is = |at: usize, word: &str| args[at].eq_ignore_ascii_case(word.as_bytes());
+    let names: Vec<String> = match args.len() {
+        2 => everything.map(|(name, _)| name).collect(),
+        5 if is(2, "filterby") && is(3, "pattern") => {
+            let pattern = args[4].to_ascii_lowercase();
+            everything.map(|(name, _)| name).filter(|name| glob::matches(&pattern, name.as_bytes())).collect()
+        }
+        5 if is(2, "filterby") && is(3, "aclcat") => everything
+            .filter(|(_, command)| categories(command).iter().any(|category| is(4, &category[1..])))
+            .map(|(name, _)| name)
+            .collect(),
+        // There are no modules.
+        5 if is(2, "filterby") && is(3, "module") => Vec::new(),
+        _ => return context.error(refusal::SYNTAX),
+    };
+    reply::array(context.output.bytes(), names.len());
+    names.iter().for_each(|name| context.bulk(name.as_bytes()));
 }
 
 /// Finds `name` or `container|subcommand`; returns the full name, too.
@@ -93,7 +119,7 @@ fn categories(command: &Command) -> Vec<&'static str> {
         ("@admin", has(Flag::Admin)),
         ("@fast", has(Flag::Fast)),
         ("@slow", !has(Flag::Fast)),
-        ("@dangerous", is(Category::Dangerous)),
+        ("@dangerous", is(Category::Dangerous) || has(Flag::Admin)),
         ("@connection", is(Category::Connection)),
         ("@transaction", is(Category::Transaction)),
         ("@scripting", is(Category::Scripting)),

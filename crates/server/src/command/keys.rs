@@ -4,7 +4,7 @@ use tandem_engine::{Cache, Condition, Error, Kind, ReadMode};
 use tandem_wire::Args;
 
 use super::many::db_keys;
-use super::{Category, Command, Context, Flag, Keys, refusal};
+use super::{Category, Command, Context, Flag, Keys, access, refusal};
 use crate::atomic::with_keys;
 
 /// What the commands of this family have in common.
@@ -20,6 +20,7 @@ pub(super) const COMMANDS: &[Command] = &[
         arity: -2,
         flags: &[Flag::Write],
         keys: Keys::ALL,
+        access: &[access::REMOVE],
         run: del,
         ..BASE
     },
@@ -32,6 +33,7 @@ pub(super) const COMMANDS: &[Command] = &[
         arity: -2,
         flags: &[Flag::Write, Flag::Fast],
         keys: Keys::ALL,
+        access: &[access::REMOVE],
         run: del,
         ..BASE
     },
@@ -42,6 +44,7 @@ pub(super) const COMMANDS: &[Command] = &[
         complexity: "O(N) where N is the number of keys to check.",
         arity: -2,
         keys: Keys::ALL,
+        access: &[access::LOOK],
         run: exists,
         ..BASE
     },
@@ -53,10 +56,18 @@ pub(super) const COMMANDS: &[Command] = &[
         complexity: "O(N) where N is the number of keys that will be touched.",
         arity: -2,
         keys: Keys::ALL,
+        access: &[access::LOOK],
         run: touch,
         ..BASE
     },
-    Command { name: "type", syntax: "TYPE key", summary: "Determine the type stored at key", run: type_of, ..BASE },
+    Command {
+        name: "type",
+        syntax: "TYPE key",
+        summary: "Determine the type stored at key",
+        access: &[access::LOOK],
+        run: type_of,
+        ..BASE
+    },
 ];
 
 /// The name that Redis has for values of a kind.

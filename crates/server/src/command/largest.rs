@@ -22,6 +22,7 @@ const BASE: Command = Command {
     flags: &[Flag::ReadOnly, Flag::NoScript],
     categories: &[Category::Keyspace, Category::Dangerous],
     keys: Keys::NONE,
+    access: &[],
     group: Group::Tandem,
     run: refusal::container,
     subcommands: &[],

@@ -4,7 +4,7 @@ use tandem_engine::{Error, ReadMode, WriteOptions};
 use tandem_wire::{Args, reply};
 
 use super::strings::{BASE, wire};
-use super::{Command, Context, Flag, Keys, refusal};
+use super::{Command, Context, Flag, Keys, access, refusal};
 use crate::atomic::{DbKey, with_keys};
 
 /// The family.
@@ -29,6 +29,7 @@ pub(super) const COMMANDS: &[Command] = &[
         arity: -3,
         flags: &[Flag::Write, Flag::DenyOom],
         keys: Keys::PAIRS,
+        access: &[access::OVERWRITE],
         run: mset,
         ..BASE
     },
@@ -41,6 +42,7 @@ pub(super) const COMMANDS: &[Command] = &[
         arity: -3,
         flags: &[Flag::Write, Flag::DenyOom],
         keys: Keys::PAIRS,
+        access: &[access::INSERT],
         run: msetnx,
         ..BASE
     },

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use tandem_wire::number::parse_i64;
 use tandem_wire::{Args, reply};
 
-use super::{Category, Command, Context, Flag, Group, Keys, help, refusal, server};
+use super::{Command, Context, Flag, Group, Keys, access, help, refusal, server};
 use crate::observe::process;
 
 /// What the subcommands have in common.
@@ -38,8 +38,8 @@ pub(super) const SUBCOMMANDS: &[Command] = &[
         complexity: "O(1)",
         arity: -3,
         flags: &[Flag::ReadOnly],
-        categories: &[Category::Keyspace],
         keys: Keys { first: 2, last: 2, step: 1 },
+        access: &[access::LOOK],
         run: usage,
         ..BASE
     },

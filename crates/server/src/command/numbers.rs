@@ -5,7 +5,7 @@ use tandem_wire::Args;
 
 use super::strings::BASE;
 use super::update::{push_shown, shown_len};
-use super::{Command, Context, refusal};
+use super::{Command, Context, access, refusal};
 use crate::long_double::{LongDouble, Parsed};
 
 /// `INCRBYFLOAT`, a member of the family of [`super::update`].
@@ -15,6 +15,7 @@ pub(super) const INCRBYFLOAT: Command = Command {
     summary: "Increment the float value of a key by the given amount",
     since: "2.6.0",
     arity: 3,
+    access: &[access::READ_AND_CHANGE],
     run: incrbyfloat,
     ..BASE
 };

@@ -4,7 +4,7 @@ use tandem_engine::{EntryInfo, Kind, PolicyKind, ReadMode};
 use tandem_wire::Args;
 use tandem_wire::number::parse_i64;
 
-use super::{Category, Command, Context, Flag, Group, Keys, help, refusal};
+use super::{Category, Command, Context, Flag, Group, Keys, access, help, refusal};
 
 const BASE: Command = Command {
     since: "2.2.3",
@@ -35,6 +35,7 @@ const SUBCOMMANDS: &[Command] = &[
         syntax: "OBJECT ENCODING key",
         summary: "Inspect the internal encoding that Redis would have for the value of a key",
         complexity: "O(1)",
+        access: &[access::LOOK],
         run: encoding,
         ..BASE
     },
@@ -43,6 +44,7 @@ const SUBCOMMANDS: &[Command] = &[
         syntax: "OBJECT FREQ key",
         summary: "Get the number of recent uses of a key, from 0 to 3; with the policy default",
         since: "4.0.0",
+        access: &[access::LOOK],
         run: freq,
         ..BASE
     },
@@ -50,6 +52,7 @@ const SUBCOMMANDS: &[Command] = &[
         name: "idletime",
         syntax: "OBJECT IDLETIME key",
         summary: "Get the seconds since the last use of a key; with the policy lru and an idle ttl",
+        access: &[access::LOOK],
         run: idletime,
         ..BASE
     },
@@ -57,6 +60,7 @@ const SUBCOMMANDS: &[Command] = &[
         name: "refcount",
         syntax: "OBJECT REFCOUNT key",
         summary: "Get the number of references to the value of a key, which is always 1",
+        access: &[access::LOOK],
         run: |context, args| with_entry(context, args, |context, _| context.integer(1)),
         ..BASE
     },

@@ -4,7 +4,7 @@ use tandem_wire::{Args, Protocol, reply};
 
 use super::{Category, Command, Context, Flag, Group, Keys, help, refusal};
 use crate::connection::Special;
-use crate::pubsub::hears;
+use crate::pubsub::{PubSub, hears};
 
 /// What the commands of this family have in common.
 const BASE: Command = Command {
@@ -17,6 +17,7 @@ const BASE: Command = Command {
     flags: &[Flag::PubSub, Flag::NoScript, Flag::Loading, Flag::Stale],
     categories: &[Category::PubSub],
     keys: Keys::NONE,
+    access: &[],
     group: Group::PubSub,
     run: refusal::container,
     subcommands: &[],
@@ -107,7 +108,27 @@ const PUBSUB: &[Command] = &[
         summary: "Get the count of subscribers for channels",
         complexity: "O(N) where N is the number of requested channels.",
         arity: -2,
-        run: numsub,
+        run: |context, args| count_subscribers(context, args, PubSub::subscribers),
+        ..PUBSUB_BASE
+    },
+    Command {
+        name: "shardchannels",
+        syntax: "PUBSUB SHARDCHANNELS [pattern]",
+        summary: "List active shard channels: there are none",
+        since: "7.0.0",
+        complexity: "O(1)",
+        arity: -2,
+        run: shard_channels,
+        ..PUBSUB_BASE
+    },
+    Command {
+        name: "shardnumsub",
+        syntax: "PUBSUB SHARDNUMSUB [shardchannel [shardchannel ...]]",
+        summary: "Get the count of subscribers for shard channels: 0 for each, as there are none",
+        since: "7.0.0",
+        complexity: "O(N) where N is the number of requested shard channels.",
+        arity: -2,
+        run: |context, args| count_subscribers(context, args, |_, _| 0),
         ..PUBSUB_BASE
     },
 ];
@@ -183,11 +204,20 @@ fn channels(context: &mut Context<'_>, args: Args<'_>) {
     channels.iter().for_each(|name| context.bulk(name));
 }
 
-fn numsub(context: &mut Context<'_>, args: Args<'_>) {
+fn shard_channels(context: &mut Context<'_>, args: Args<'_>) {
+    if args.len() > 3 {
+        return context
+            .error("ERR unknown subcommand or wrong number of arguments for 'SHARDCHANNELS'. Try PUBSUB HELP.");
+    }
+    reply::array(context.output.bytes(), 0);
+}
+
+/// Answers with each of the names, and how many listen to it.
+fn count_subscribers(context: &mut Context<'_>, args: Args<'_>, count: fn(&PubSub, &[u8]) -> usize) {
     let names = args.skip(2);
     reply::array(context.output.bytes(), 2 * names.len());
     for name in names.iter() {
         context.bulk(name);
-        context.integer(context.server.pubsub.subscribers(name) as i64);
+        context.integer(count(&context.server.pubsub, name) as i64);
     }
 }

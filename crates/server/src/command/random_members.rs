@@ -6,6 +6,9 @@ use tandem_wire::{Args, reply};
 
 use super::{Context, refusal};
 
+/// Members that may come several times, drawn at once: as many as a request may have arguments.
+const MAX_REPEATED: u64 = 1 << 20;
+
 fn below(n: u64) -> u64 {
     fastrand::u64(..n)
 }
@@ -114,11 +117,19 @@ fn draw(context: &mut Context<'_>, args: Args<'_>, count: i64) {
         return;
     }
     let wanted = if members.is_empty() { 0 } else { count.unsigned_abs() };
+    // Nobody else of this loop is served meanwhile, and the number is the client's: what is too much is refused first.
+    if wanted > MAX_REPEATED {
+        return context.error(format_args!(
+            "ERR value is out of range: {wanted} members were asked for, at most {MAX_REPEATED} are drawn at once"
+        ));
+    }
+    let (mark, limit) = (context.output.mark(), context.copied_limit());
     reply::array(context.output.bytes(), wanted as usize);
     for _ in 0..wanted {
-        // The connection is cut behind this; the rest need not be written.
-        if context.overflows() {
-            return;
+        if context.output.copied() > limit {
+            context.output.rewind(mark);
+            return context
+                .error(format_args!("ERR the reply would be larger than {limit} bytes; ask for fewer members"));
         }
         context.bulk(&members[fastrand::usize(..members.len())]);
     }

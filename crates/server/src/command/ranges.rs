@@ -7,7 +7,7 @@ use tandem_wire::{Args, reply};
 use super::lcs;
 use super::strings::BASE;
 use super::update::{push_shown, shown_len};
-use super::{Command, Context, Flag, refusal};
+use super::{Command, Context, Flag, access, refusal};
 
 /// The family.
 pub(super) const COMMANDS: &[Command] = &[
@@ -40,6 +40,7 @@ pub(super) const COMMANDS: &[Command] = &[
         complexity: "O(N) where N is the length of the resulting value.",
         arity: 4,
         flags: &[Flag::Write, Flag::DenyOom],
+        access: &[access::CHANGE],
         run: setrange,
         ..BASE
     },

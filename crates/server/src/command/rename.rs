@@ -5,7 +5,7 @@ use tandem_wire::Args;
 use tandem_wire::number::parse_i64;
 
 use super::keys::BASE;
-use super::{Category, Command, Context, Flag, Group, Keys, refusal};
+use super::{Category, Command, Context, Flag, Group, Keys, access, refusal};
 use crate::atomic::with_keys;
 use crate::database::DATABASES;
 
@@ -20,6 +20,7 @@ pub(super) const COMMANDS: &[Command] = &[
         arity: 3,
         flags: &[Flag::Write],
         keys: TWO,
+        access: &[access::TAKE, access::OVERWRITE],
         run: |context, args| rename(context, args, true),
         ..BASE
     },
@@ -30,6 +31,7 @@ pub(super) const COMMANDS: &[Command] = &[
         arity: 3,
         flags: &[Flag::Write, Flag::Fast],
         keys: TWO,
+        access: &[access::TAKE, access::INSERT],
         run: |context, args| rename(context, args, false),
         ..BASE
     },
@@ -42,6 +44,7 @@ pub(super) const COMMANDS: &[Command] = &[
         arity: -3,
         flags: &[Flag::Write, Flag::DenyOom],
         keys: TWO,
+        access: &[access::READ, access::OVERWRITE],
         run: copy,
         ..BASE
     },
@@ -51,6 +54,7 @@ pub(super) const COMMANDS: &[Command] = &[
         summary: "Move a key to another database",
         arity: 3,
         flags: &[Flag::Write, Flag::Fast],
+        access: &[access::READ_AND_CHANGE],
         run: move_key,
         ..BASE
     },

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tandem_wire::number::parse_i64;
 use tandem_wire::{Args, reply};
 
-use super::{Category, Command, Context, Flag, Group, Keys, help, refusal};
+use super::{Category, Command, Context, Flag, Group, Keys, access, help, refusal};
 use crate::script::{self, Call, digest};
 
 /// What the commands of this family have in common.
@@ -19,6 +19,7 @@ const BASE: Command = Command {
     flags: &[Flag::NoScript, Flag::Stale, Flag::SkipMonitor, Flag::NoMandatoryKeys, Flag::MovableKeys],
     categories: &[Category::Scripting],
     keys: Keys::NONE,
+    access: &[],
     group: Group::Scripting,
     run: refusal::container,
     subcommands: &[],
@@ -34,6 +35,7 @@ pub(super) const COMMANDS: &[Command] = &[
         name: "eval",
         syntax: "EVAL script numkeys [key ...] [arg ...]",
         summary: "Execute a Lua script server side",
+        access: &[access::READ_AND_CHANGE],
         run: |context, args| eval(context, args, false),
         ..BASE
     },
@@ -41,6 +43,7 @@ pub(super) const COMMANDS: &[Command] = &[
         name: "evalsha",
         syntax: "EVALSHA sha1 numkeys [key ...] [arg ...]",
         summary: "Execute a Lua script server side",
+        access: &[access::READ_AND_CHANGE],
         run: |context, args| evalsha(context, args, false),
         ..BASE
     },
@@ -50,6 +53,7 @@ pub(super) const COMMANDS: &[Command] = &[
         summary: "Execute a read-only Lua script server side",
         since: "7.0.0",
         flags: READ_ONLY,
+        access: &[access::READ],
         run: |context, args| eval(context, args, true),
         ..BASE
     },
@@ -59,6 +63,7 @@ pub(super) const COMMANDS: &[Command] = &[
         summary: "Execute a read-only Lua script server side",
         since: "7.0.0",
         flags: READ_ONLY,
+        access: &[access::READ],
         run: |context, args| evalsha(context, args, true),
         ..BASE
     },
@@ -99,6 +104,7 @@ const SCRIPT: &[Command] = &[
         summary: "Check existence of scripts in the script cache",
         complexity: "O(N) with N being the number of scripts to check.",
         flags: &[Flag::NoScript],
+        access: &[access::LOOK],
         run: exists,
         ..BASE
     },

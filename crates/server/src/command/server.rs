@@ -4,7 +4,8 @@ use tandem_wire::number::parse_i64;
 use tandem_wire::{Args, reply};
 
 use super::{
-    Category, Command, Context, Flag, Group, Keys, config, help, info, introspection, latency, memory, refusal, slowlog,
+    Category, Command, Context, Flag, Group, Keys, config, get_keys, help, info, introspection, latency, memory,
+    refusal, slowlog,
 };
 
 /// What the commands of this family have in common.
@@ -18,6 +19,7 @@ pub(super) const BASE: Command = Command {
     flags: &[Flag::Loading, Flag::Stale],
     categories: &[Category::Dangerous],
     keys: Keys::NONE,
+    access: &[],
     group: Group::Server,
     run: refusal::container,
     subcommands: &[],
@@ -163,6 +165,28 @@ const COMMAND: &[Command] = &[
         ..BASE
     },
     Command {
+        name: "getkeys",
+        syntax: "COMMAND GETKEYS command [arg ...]",
+        summary: "Extract keys given a full command",
+        since: "2.8.13",
+        complexity: "O(N) where N is the number of arguments to the command",
+        arity: -4,
+        categories: &[Category::Connection],
+        run: |context, args| get_keys::get_keys(context, args, false),
+        ..BASE
+    },
+    Command {
+        name: "getkeysandflags",
+        syntax: "COMMAND GETKEYSANDFLAGS command [arg ...]",
+        summary: "Extract keys and access flags given a full command",
+        since: "7.0.0",
+        complexity: "O(N) where N is the number of arguments to the command",
+        arity: -4,
+        categories: &[Category::Connection],
+        run: |context, args| get_keys::get_keys(context, args, true),
+        ..BASE
+    },
+    Command {
         name: "info",
         syntax: "COMMAND INFO [command-name ...]",
         summary: "Get array of specific command details, or all when no argument is given",
@@ -171,6 +195,17 @@ const COMMAND: &[Command] = &[
         arity: -2,
         categories: &[Category::Connection],
         run: introspection::info,
+        ..BASE
+    },
+    Command {
+        name: "list",
+        syntax: "COMMAND LIST [FILTERBY MODULE module-name | ACLCAT category | PATTERN pattern]",
+        summary: "Get an array of command names",
+        since: "7.0.0",
+        complexity: "O(N) where N is the total number of commands",
+        arity: -2,
+        categories: &[Category::Connection],
+        run: introspection::list,
         ..BASE
     },
 ];

@@ -3,7 +3,7 @@
 use tandem_engine::{Element, Elements, Growth, Kind, Put, ReadMode};
 use tandem_wire::{Args, reply};
 
-use super::{Category, Command, Context, Flag, Group, element_scan, random_members, refusal};
+use super::{Category, Command, Context, Flag, Group, access, element_scan, random_members, refusal};
 
 /// What the commands of this family have in common.
 const BASE: Command = Command { categories: &[Category::Set], group: Group::Set, arity: 3, ..super::BASE };
@@ -18,6 +18,7 @@ pub(super) const COMMANDS: &[Command] = &[
         complexity: "O(N) where N is the number of members to be added.",
         arity: -3,
         flags: &[Flag::Write, Flag::DenyOom, Flag::Fast],
+        access: &[access::ADD],
         run: sadd,
         ..BASE
     },
@@ -27,6 +28,7 @@ pub(super) const COMMANDS: &[Command] = &[
         summary: "Remove one or more members from a set",
         complexity: "O(N) where N is the number of members to be removed.",
         arity: -3,
+        access: &[access::REMOVE_PART],
         run: |context, args| remove_all(context, args, Kind::Set),
         ..WRITE
     },
@@ -44,6 +46,7 @@ pub(super) const COMMANDS: &[Command] = &[
         name: "sismember",
         syntax: "SISMEMBER key member",
         summary: "Determine if a given value is a member of a set",
+        access: &[access::LOOK],
         run: |context, args| count(context, args, |set, args| usize::from(set.get(&args[2]).is_some())),
         ..BASE
     },
@@ -62,6 +65,7 @@ pub(super) const COMMANDS: &[Command] = &[
         syntax: "SCARD key",
         summary: "Get the number of members in a set",
         arity: 2,
+        access: &[access::LOOK],
         run: |context, args| count(context, args, |set, _| set.len() as usize),
         ..BASE
     },
@@ -71,6 +75,7 @@ pub(super) const COMMANDS: &[Command] = &[
         summary: "Remove and return one or multiple random members from a set",
         complexity: "O(N) where N is the number of members to be removed.",
         arity: -2,
+        access: &[access::TAKE],
         run: random_members::spop,
         ..WRITE
     },

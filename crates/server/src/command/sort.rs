@@ -7,7 +7,7 @@ use tandem_engine::{Error, Kind, ReadMode};
 use tandem_wire::number::{parse_i64, push_i64};
 use tandem_wire::{Args, reply};
 
-use super::{Category, Command, Context, Flag, refusal};
+use super::{Category, Command, Context, Flag, access, refusal};
 
 const BASE: Command = Command {
     complexity: "O(N+M*log(M)) where N is the number of members and M the number of those that are returned.",
@@ -23,6 +23,7 @@ pub(super) const COMMANDS: &[Command] = &[
         syntax: "SORT key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] [ASC | DESC] [ALPHA]",
         summary: "Sort the members of a set; STORE is refused, because it would make a list",
         flags: &[Flag::Write, Flag::DenyOom, Flag::MovableKeys],
+        access: &[access::READ, access::OVERWRITE],
         run: |context, args| sort(context, args, false),
         ..BASE
     },

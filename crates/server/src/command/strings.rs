@@ -4,7 +4,7 @@ use tandem_engine::{Condition, Error, Kind, NewValue, ReadMode, Transform, Write
 use tandem_wire::{Args, number, reply};
 
 use super::parse::{BadExpiry, StringOptions, TimeUnit, positive_expiry};
-use super::{Category, Command, Context, Flag, Group, refusal};
+use super::{Category, Command, Context, Flag, Group, access, refusal};
 
 /// What the commands of this family have in common.
 pub(super) const BASE: Command = Command {
@@ -30,6 +30,7 @@ pub(super) const COMMANDS: &[Command] = &[
         summary: "Set the string value of a key",
         arity: -3,
         flags: &[Flag::Write, Flag::DenyOom],
+        access: &[access::READ_AND_CHANGE],
         run: set,
         ..BASE
     },
@@ -38,6 +39,7 @@ pub(super) const COMMANDS: &[Command] = &[
         syntax: "SETNX key value",
         summary: "Set the value of a key, only if the key does not exist",
         arity: 3,
+        access: &[access::INSERT],
         run: setnx,
         ..BASE
     },
@@ -48,6 +50,7 @@ pub(super) const COMMANDS: &[Command] = &[
         since: "2.0.0",
         arity: 4,
         flags: &[Flag::Write, Flag::DenyOom],
+        access: &[access::OVERWRITE],
         run: |context, args| set_expiring(context, args, "setex", TimeUnit { seconds: true, absolute: false }),
         ..BASE
     },
@@ -58,6 +61,7 @@ pub(super) const COMMANDS: &[Command] = &[
         since: "2.6.0",
         arity: 4,
         flags: &[Flag::Write, Flag::DenyOom],
+        access: &[access::OVERWRITE],
         run: |context, args| set_expiring(context, args, "psetex", TimeUnit { seconds: false, absolute: false }),
         ..BASE
     },
@@ -67,6 +71,7 @@ pub(super) const COMMANDS: &[Command] = &[
         summary: "Get the length of the value stored in a key",
         since: "2.2.0",
         flags: &[Flag::ReadOnly, Flag::Fast],
+        access: &[access::LOOK],
         run: strlen,
         ..BASE
     },

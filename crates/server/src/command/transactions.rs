@@ -2,7 +2,7 @@
 
 use tandem_wire::Args;
 
-use super::{Command, Context, Flag, Group, Keys, refusal};
+use super::{Command, Context, Flag, Group, Keys, access, refusal};
 use crate::transaction;
 
 /// What the commands of this family have in common.
@@ -16,6 +16,7 @@ const BASE: Command = Command {
     flags: &[Flag::NoScript, Flag::Loading, Flag::Stale, Flag::Fast, Flag::AllowBusy],
     categories: &[super::Category::Transaction],
     keys: Keys::NONE,
+    access: &[],
     group: Group::Transactions,
     run: refusal::container,
     subcommands: &[],
@@ -50,6 +51,7 @@ pub(super) const COMMANDS: &[Command] = &[
         complexity: "O(1) for every key.",
         arity: -2,
         keys: Keys::ALL,
+        access: &[access::LOOK],
         run: watch,
         ..BASE
     },

@@ -6,7 +6,7 @@ use tandem_wire::number::{decimal_len, parse_i64, push_i64};
 
 use super::parse::{BadExpiry, StringOptions};
 use super::strings::{BASE, exchange, reply_value};
-use super::{Command, Context, Flag, numbers, refusal};
+use super::{Command, Context, Flag, access, numbers, refusal};
 
 /// The family.
 pub(super) const COMMANDS: &[Command] = &[
@@ -15,6 +15,7 @@ pub(super) const COMMANDS: &[Command] = &[
         syntax: "GETSET key value",
         summary: "Set the string value of a key and return its old value",
         arity: 3,
+        access: &[access::READ_AND_CHANGE],
         run: getset,
         ..BASE
     },
@@ -24,6 +25,7 @@ pub(super) const COMMANDS: &[Command] = &[
         summary: "Get the value of a key and delete the key",
         since: "6.2.0",
         flags: &[Flag::Write, Flag::Fast],
+        access: &[access::TAKE],
         run: getdel,
         ..BASE
     },
@@ -34,6 +36,7 @@ pub(super) const COMMANDS: &[Command] = &[
         since: "6.2.0",
         arity: -2,
         flags: &[Flag::Write, Flag::Fast],
+        access: &[access::READ_AND_CHANGE],
         run: getex,
         ..BASE
     },
@@ -41,6 +44,7 @@ pub(super) const COMMANDS: &[Command] = &[
         name: "incr",
         syntax: "INCR key",
         summary: "Increment the integer value of a key by one",
+        access: &[access::READ_AND_CHANGE],
         run: |context, args| add(context, args, 1),
         ..BASE
     },
@@ -48,6 +52,7 @@ pub(super) const COMMANDS: &[Command] = &[
         name: "decr",
         syntax: "DECR key",
         summary: "Decrement the integer value of a key by one",
+        access: &[access::READ_AND_CHANGE],
         run: |context, args| add(context, args, -1),
         ..BASE
     },
@@ -56,6 +61,7 @@ pub(super) const COMMANDS: &[Command] = &[
         syntax: "INCRBY key increment",
         summary: "Increment the integer value of a key by the given amount",
         arity: 3,
+        access: &[access::READ_AND_CHANGE],
         run: incrby,
         ..BASE
     },
@@ -64,6 +70,7 @@ pub(super) const COMMANDS: &[Command] = &[
         syntax: "DECRBY key decrement",
         summary: "Decrement the integer value of a key by the given number",
         arity: 3,
+        access: &[access::READ_AND_CHANGE],
         run: decrby,
         ..BASE
     },
@@ -75,6 +82,7 @@ pub(super) const COMMANDS: &[Command] = &[
         since: "2.0.0",
         complexity: "O(N) where N is the length of the new value.",
         arity: 3,
+        access: &[access::ADD],
         run: append,
         ..BASE
     },

@@ -8,7 +8,7 @@ use tandem_wire::number::parse_i64;
 use tandem_wire::{Args, reply};
 
 use super::parse::{BadExpiry, StringOptions};
-use super::{Category, Command, Context, Flag, Group, Keys, refusal, strings};
+use super::{Category, Command, Context, Flag, Group, Keys, access, refusal, strings};
 
 /// What the commands of this family have in common.
 const BASE: Command = Command {
@@ -21,6 +21,7 @@ const BASE: Command = Command {
     flags: &[Flag::ReadOnly, Flag::Fast],
     categories: &[Category::String],
     keys: Keys::ONE,
+    access: &[access::READ],
     group: Group::Tandem,
     run: refusal::container,
     subcommands: &[],
@@ -42,6 +43,7 @@ pub(super) const COMMANDS: &[Command] = &[
         summary: "Set the value of a key if it has this version (0: if it is absent); the new version, or null",
         arity: -4,
         flags: &[Flag::Write, Flag::DenyOom, Flag::Fast],
+        access: &[access::CHANGE],
         run: cas,
         ..BASE
     },

@@ -3,10 +3,9 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use tandem_engine::Error;
-
 use super::{Accept, EventLoop};
 use crate::idle::Idle;
+use crate::waiting::GivenUp;
 
 /// Longer than any request waits for a key.
 const FOREVER: Duration = Duration::from_secs(24 * 3600);
@@ -57,7 +56,7 @@ impl EventLoop {
             let slots: Vec<usize> = self.connections.iter().map(|(slot, _)| slot).collect();
             for slot in slots {
                 // Nobody goes on waiting for keys.
-                self.end_waits(slot, Instant::now() + FOREVER, &Error::Closed);
+                self.end_waits(slot, Instant::now() + FOREVER, GivenUp::Stopping);
                 if !self.connections.contains(slot) {
                     continue;
                 }
