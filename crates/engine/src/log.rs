@@ -8,6 +8,7 @@
 //! Records are appended to the newest segment of a queue and leave at the oldest. The order of records in a queue
 //! is the queue's order: compaction keeps it.
 
+mod round;
 mod weight;
 
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use crate::index;
 use crate::memory::{NONE, Purpose, Segment, Segments, prefetch};
 use crate::record::{Draft, Record, field, flag, round_up};
 use crate::shard::Effects;
+use round::Round;
 
 /// Number of queues a log has room for.
 pub(crate) const QUEUES: usize = 2;
@@ -84,10 +86,12 @@ pub(crate) struct Log {
     pub(crate) half_filled: u32,
     /// Where the expiry sweep goes on: segment and offset.
     pub(crate) sweep: Option<(u32, u32)>,
-    /// Segment at which the search for the next one to sweep begins, and the one for what to compact where order does
-    /// not matter; [`NONE`]: at the oldest.
-    pub(crate) sweep_from: u32,
+    /// Where the search for the next segment to sweep goes on.
+    pub(crate) round: Option<Round>,
+    /// Segment at which the search for what to compact begins; [`NONE`]: at the oldest.
     pub(crate) compact_from: u32,
+    /// Segments that a search of several steps for what to compact has looked at; 0: none goes on.
+    pub(crate) looked_at: u64,
     /// Segments of cleared generations, linked by `newer`.
     graveyard: u32,
     graves: u32,
@@ -101,8 +105,9 @@ impl Log {
             compaction: None,
             half_filled: NONE,
             sweep: None,
-            sweep_from: NONE,
+            round: None,
             compact_from: NONE,
+            looked_at: 0,
             graveyard: NONE,
             graves: 0,
         }
@@ -252,6 +257,7 @@ impl Log {
         let entry = self.segment_mut(segment);
         if copy.can_expire() {
             entry.next_deadline = entry.next_deadline.min(deadline);
+            self.lower_round(deadline);
         }
         self.kill(from);
         to
@@ -261,6 +267,7 @@ impl Log {
     pub(crate) fn note_deadline(&mut self, address: u32, deadline: u64) {
         let entry = self.segment_mut(self.segments.segment_of(address));
         entry.next_deadline = entry.next_deadline.min(deadline);
+        self.lower_round(deadline);
     }
 
     /// Oldest live record of `queue`; steps over dead ones for good.
@@ -362,6 +369,10 @@ impl Log {
         if older != NONE {
             self.segment_mut(older).newer = newer;
         }
+        self.skip_in_round(segment, newer);
+        if self.compact_from == segment {
+            self.compact_from = newer;
+        }
         self.forget_cursors(segment);
         self.segments.give(segment);
     }
@@ -372,11 +383,6 @@ impl Log {
         }
         if self.half_filled == segment {
             self.half_filled = NONE;
-        }
-        for from in [&mut self.sweep_from, &mut self.compact_from] {
-            if *from == segment {
-                *from = NONE;
-            }
         }
         if self.sweep.is_some_and(|(at, _)| at == segment) {
             self.sweep = None;
@@ -453,7 +459,8 @@ impl Log {
         }
         self.compaction = None;
         self.half_filled = NONE;
-        (self.sweep, self.sweep_from, self.compact_from) = (None, NONE, NONE);
+        (self.sweep, self.round) = (None, None);
+        (self.compact_from, self.looked_at) = (NONE, 0);
     }
 
     /// Whether cleared segments wait to be given back.

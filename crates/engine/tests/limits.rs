@@ -281,6 +281,43 @@ fn an_idle_entry_stays_dead_however_long_nothing_looked() {
     }
 }
 
+#[test]
+fn every_use_lets_the_idle_time_start_anew() {
+    let clock = Arc::new(ManualClock::new(1_700_000_000_000));
+    let cache = Cache::new(Options { clock: clock.clone(), ..Options::default() }).unwrap();
+    let read = || assert!(cache.read(b"k", ReadMode::Use, |_| ()).is_some());
+    let incr = || assert_eq!(cache.incr(b"k", 1).unwrap(), 8);
+    let uses: [(&str, &dyn Fn()); 2] = [("read", &read), ("incr", &incr)];
+    for (name, use_it) in uses {
+        let options = WriteOptions { idle_ttl_ms: Some(1_000), ..WriteOptions::default() };
+        cache.set(b"k", NewValue { kind: Kind::Integer, codec: 0, bytes: &7i64.to_le_bytes() }, &options).unwrap();
+        clock.advance(800);
+        use_it();
+        clock.advance(800);
+        assert!(cache.contains(b"k"), "{name} is a use");
+        clock.advance(300);
+        assert!(!cache.contains(b"k"), "1,000 ms after {name}");
+    }
+}
+
+#[test]
+fn an_entry_overwritten_in_place_keeps_its_uses() {
+    let cache = Cache::new(Options { max_entries: Some(1_000), seed: Some(1), ..Options::default() }).unwrap();
+    let set = |key: u32| cache.set(&key.to_le_bytes(), text(&[7; 32]), &WriteOptions::default()).map(drop).unwrap();
+    // Those in excess fill the main queue; what comes next has to prove its worth.
+    (0..2_000).for_each(set);
+    for round in 1..=10 {
+        let proven = 10_000 * round;
+        set(proven);
+        for _ in 0..2 {
+            assert!(cache.read(&proven.to_le_bytes(), ReadMode::Use, |_| ()).is_some());
+        }
+        set(proven);
+        (proven + 1..proven + 200).for_each(set);
+        assert!(cache.contains(&proven.to_le_bytes()), "round {round}: two uses earn a place");
+    }
+}
+
 /// Hits in percent of a loop over twice as many keys as fit, once it has gone round often enough.
 fn hits_of_a_loop(cache: &Cache, keys: u32) -> u32 {
     let mut hits = 0;

@@ -6,6 +6,8 @@ use crate::memory::NONE;
 
 /// Records looked at in one step.
 const RECORDS_A_STEP: u32 = 512;
+/// Segments asked for their deadlines in one step. Their entries lie anywhere in memory: this takes some ten microseconds.
+const SEGMENTS_A_STEP: u32 = 512;
 /// A segment is walked at most once in this time and as much for each [`SEGMENTS_A_PAUSE`] of the whole cache: a walk
 /// takes some ten microseconds, so that with deadlines all over the place the sweep stays near 1 % of a core. Memory
 /// returns within 5 seconds from a cache of 512 MiB, and within two minutes from one of 16 GiB.
@@ -22,7 +24,10 @@ impl Shard {
         if self.next_deadline > now {
             return false;
         }
-        let Some((segment, offset)) = self.log.sweep.or_else(|| self.begin_sweep(now)) else { return false };
+        let Some((segment, offset)) = self.log.sweep.or_else(|| self.find_due(now)) else {
+            // The round goes on in the next step, or has set the next deadline.
+            return self.next_deadline <= now;
+        };
         self.log.sweep = Some((segment, offset));
         let mut at = offset.max(self.log.segment(segment).start);
         for _ in 0..RECORDS_A_STEP {
@@ -50,27 +55,34 @@ impl Shard {
         true
     }
 
-    /// A segment that is due; sets the shard's next deadline where there is none.
-    fn begin_sweep(&mut self, now: u64) -> Option<(u32, u32)> {
-        let is_due = |&segment: &u32| self.log.segment(segment).next_deadline <= now;
-        // On from where the last one was: its neighbours were swept before it, and are due before it.
-        let due = self.log.walk_from(self.log.sweep_from).find(is_due).or_else(|| self.all().find(is_due));
-        if let Some(segment) = due {
-            return Some((segment, self.log.segment(segment).start));
+    /// The next segment of the round that is due; none yet where the round has many segments to look at. The end of a
+    /// round sets the shard's next deadline.
+    fn find_due(&mut self, now: u64) -> Option<(u32, u32)> {
+        let mut round = self.log.round.take().unwrap_or_else(|| self.log.begin_round(0, u64::MAX));
+        for _ in 0..SEGMENTS_A_STEP {
+            if round.at == NONE {
+                if round.queue + 1 == QUEUES {
+                    self.next_deadline = round.next_deadline;
+                    return None;
+                }
+                round = self.log.begin_round(round.queue + 1, round.next_deadline);
+                continue;
+            }
+            let entry = *self.log.segment(round.at);
+            let segment = std::mem::replace(&mut round.at, entry.newer);
+            if entry.next_deadline <= now {
+                self.log.round = Some(round);
+                return Some((segment, entry.start));
+            }
+            round.next_deadline = round.next_deadline.min(entry.next_deadline);
         }
-        self.next_deadline =
-            self.all().map(|segment| self.log.segment(segment).next_deadline).min().unwrap_or(u64::MAX);
+        self.log.round = Some(round);
         None
-    }
-
-    fn all(&self) -> impl Iterator<Item = u32> + '_ {
-        (0..QUEUES).flat_map(|queue| self.log.walk(queue))
     }
 
     /// Sets the segment's next deadline from what is left in it.
     fn end_sweep(&mut self, segment: u32, now: u64) {
         self.log.sweep = None;
-        self.log.sweep_from = self.log.segment(segment).newer;
         let mut next = u64::MAX;
         let mut at = self.log.segment(segment).start;
         while at < self.log.segment(segment).end {
@@ -82,7 +94,8 @@ impl Shard {
         }
         let segments = self.log.used_segments() * self.shared.views.len() as u64;
         let pause = PAUSE_MS * (1 + segments / SEGMENTS_A_PAUSE);
-        self.log.segment_mut(segment).next_deadline = if next == u64::MAX { next } else { next.max(now + pause) };
-        debug_assert_ne!(segment, NONE);
+        let next = if next == u64::MAX { next } else { next.max(now + pause) };
+        self.log.segment_mut(segment).next_deadline = next;
+        self.log.lower_round(next);
     }
 }

@@ -3,6 +3,7 @@
 
 mod clear;
 mod collections;
+mod compact;
 mod copy;
 mod expire;
 mod expiry;

@@ -1,35 +1,18 @@
-//! Making room: eviction, compaction, and who has to give.
+//! Making room: eviction, and who has to give.
 
+use super::compact::MOVES_A_STEP;
 use super::{Effects, Removal, Shard, Step};
 use crate::error::Result;
 use crate::eviction::{Eviction, Verdict};
-use crate::log::{Bound, Compaction, QUEUES};
+use crate::log::{Bound, QUEUES};
 use crate::memory::{NONE, Purpose, prefetch};
-use crate::record::field;
 
-/// Records moved by one step of compaction.
-const MOVES_A_STEP: u32 = 32;
 /// Bytes written before as many are given up: one by one costs more, because evictions in a row fetch ahead.
 const PACE_BYTES: u32 = 1024;
 /// Steps that one write may take to keep pace, and in need of a segment before it turns to the reserve; a step of
 /// compaction counts as many as it may move records.
 const PACE_STEPS: u32 = 128;
 const STEPS_BEFORE_RESERVE: u32 = 128;
-/// Percent of the log that may be dead before compaction goes before eviction. In exact `lru` records die
-/// everywhere, so compaction pays from a higher share on.
-const DEAD_PERCENT_IN_LOG_ORDER: u64 = 8;
-const DEAD_PERCENT_LRU: u64 = 14;
-/// The same while no memory is wanted: what is dead between living records returns to the pool all the same.
-const DEAD_PERCENT_AT_EASE: u64 = 50;
-const DEAD_PERCENT_AT_EASE_LRU: u64 = 33;
-/// Segments looked at for the one with the fewest live records, where order does not matter.
-const SEGMENTS_LOOKED_AT: usize = 1024;
-/// Runs of compaction that one write may wait for before a segment is won: long records do not fill the ends of segments, so a
-/// run can fall short. After so many, eviction takes over, which always wins.
-const RUNS_IN_VAIN: u32 = 16;
-/// Evictions between two looks for a run of compaction that pays, where the last look found none.
-const EVICTIONS_BETWEEN_LOOKS: u64 = 256;
-
 impl Shard {
     /// Whether another shard should give way rather than this one: this one holds less than its share.
     pub(super) fn should_defer(&self, bound: Bound) -> bool {
@@ -100,7 +83,7 @@ impl Shard {
 
     /// What the step of [`Shard::reclaim`] just taken counts.
     fn weight_of_step(&self) -> u32 {
-        if self.log.compaction.is_some() { MOVES_A_STEP } else { 1 }
+        if self.log.compaction.is_some() || self.log.looked_at > 0 { MOVES_A_STEP } else { 1 }
     }
 
     /// After a write of `bytes`: where no segment is left for the next one that will need it, gives up as much as was
@@ -140,17 +123,6 @@ impl Shard {
         }
     }
 
-    /// One step of compaction where much of the log is dead though no memory is wanted. True while there is more to do.
-    pub(crate) fn tidy(&mut self, effects: &mut Effects) -> bool {
-        let percent = if self.policy.order_is_log_order() { DEAD_PERCENT_AT_EASE } else { DEAD_PERCENT_AT_EASE_LRU };
-        if !self.is_dead_beyond(percent) {
-            return false;
-        }
-        self.begin_write();
-        self.runs_in_vain = 0;
-        self.compact(effects)
-    }
-
     /// One step towards a free segment: a grave, compaction where much is dead, else eviction.
     /// False if nothing is left to give.
     pub(crate) fn reclaim(&mut self, bound: Bound, effects: &mut Effects) -> bool {
@@ -170,6 +142,8 @@ impl Shard {
         if (self.log.compaction.is_some() || self.is_worth_compacting()) && self.compact(effects) {
             return true;
         }
+        // A look that does not pay any more is over: what follows is no step of it.
+        self.log.looked_at = 0;
         self.evict_one(bound, effects) || self.give_empty()
     }
 
@@ -220,18 +194,6 @@ impl Shard {
         freed
     }
 
-    fn is_worth_compacting(&self) -> bool {
-        let percent = if self.policy.order_is_log_order() { DEAD_PERCENT_IN_LOG_ORDER } else { DEAD_PERCENT_LRU };
-        self.is_dead_beyond(percent) && self.counters.evictions >= self.next_compaction
-    }
-
-    fn is_dead_beyond(&self, percent: u64) -> bool {
-        let segment_bytes = u64::from(self.shared.segments.segment_bytes());
-        let used = self.log.used_segments() * segment_bytes;
-        let reclaimable = self.log.reclaimable_bytes();
-        reclaimable > 2 * segment_bytes && reclaimable * 100 > used * percent
-    }
-
     /// Carries out one verdict of the policy. False if it has no candidate.
     pub(crate) fn evict_one(&mut self, bound: Bound, effects: &mut Effects) -> bool {
         self.begin_write();
@@ -276,7 +238,7 @@ impl Shard {
         }
     }
 
-    fn evict(&mut self, address: u32, effects: &mut Effects) {
+    pub(super) fn evict(&mut self, address: u32, effects: &mut Effects) {
         self.prefetch_behind(address);
         let hash = self.hash_of(address);
         let position = self.index.position_of(hash, address).expect("a live record is in the index");
@@ -287,7 +249,7 @@ impl Shard {
     }
 
     /// Moves a live record to the end of `segment`, which has the room.
-    fn relocate(&mut self, from: u32, segment: u32) {
+    pub(super) fn relocate(&mut self, from: u32, segment: u32) {
         self.prefetch_behind(from);
         let hash = self.hash_of(from);
         let position = self.index.position_of(hash, from).expect("a live record is in the index");
@@ -297,113 +259,5 @@ impl Shard {
         if self.protect == from {
             self.protect = to;
         }
-    }
-
-    /// One step of compaction. False if there is nothing (more) to win.
-    fn compact(&mut self, effects: &mut Effects) -> bool {
-        if self.log.compaction.is_none() {
-            self.runs_in_vain += 1;
-        }
-        let run = self.log.compaction.or_else(|| self.begin_compaction());
-        let Some(run) = run.filter(|_| self.runs_in_vain <= RUNS_IN_VAIN) else {
-            self.log.compaction = None;
-            self.runs_in_vain = 0;
-            self.next_compaction = self.counters.evictions + EVICTIONS_BETWEEN_LOOKS;
-            return false;
-        };
-        self.log.compaction = Some(run);
-        let segment_bytes = self.shared.segments.segment_bytes();
-        for _ in 0..MOVES_A_STEP {
-            let Some(Compaction { source, target, left }) = self.log.compaction else { return true };
-            let Some(offset) = self.log.first_live(source) else {
-                // A former target, emptied while it was one.
-                self.log.discard(source);
-                return true;
-            };
-            let address = self.shared.segments.address(source, offset);
-            let record = self.log.record(address);
-            if record.has_field(field::EXPIRY) && self.has_expired(record) {
-                self.evict(address, effects);
-                continue;
-            }
-            let bytes = self.log.bytes_of(record);
-            let target = if target != NONE && self.log.segment(target).end + bytes <= segment_bytes {
-                target
-            } else {
-                let Some(opened) = self.open_target(source) else {
-                    self.log.compaction = None;
-                    return false;
-                };
-                self.log.compaction = Some(Compaction { source, target: opened, left });
-                opened
-            };
-            let newer = self.log.segment(source).newer;
-            self.relocate(address, target);
-            // The last record's move frees the source, which ends the run as the log sees it.
-            if self.log.compaction.is_none() {
-                if left > 1 && newer != NONE {
-                    self.log.compaction = Some(Compaction { source: newer, target, left: left - 1 });
-                }
-                return true;
-            }
-        }
-        true
-    }
-
-    /// A segment for survivors of `source`. A run takes at most one that the reserve has to give: what a source
-    /// holds fits into it.
-    fn open_target(&mut self, source: u32) -> Option<u32> {
-        let target = self.log.open_before(source)?;
-        if !self.policy.order_is_log_order() {
-            self.log.half_filled = target;
-        }
-        Some(target)
-    }
-
-    /// Chooses what to compact.
-    fn begin_compaction(&mut self) -> Option<Compaction> {
-        if self.policy.order_is_log_order() {
-            return (0..QUEUES).filter_map(|queue| self.shortest_run(queue)).min_by_key(|run| run.left);
-        }
-        // Survivors may go anywhere: the segment with the fewest wins.
-        let (newest, target) = (self.log.queues[0].newest, self.log.half_filled);
-        let from = match self.log.compact_from {
-            NONE => self.log.queues[0].oldest,
-            from => from,
-        };
-        let mut walk = self.log.walk_from(from);
-        let others = walk.by_ref().take(SEGMENTS_LOOKED_AT).filter(|&segment| segment != newest && segment != target);
-        let source = others.min_by_key(|&segment| self.log.segment(segment).live);
-        let next = walk.next().unwrap_or(NONE);
-        drop(walk);
-        self.log.compact_from = next;
-        let source = source?;
-        Some(Compaction { source, target, left: 1 })
-    }
-
-    /// The fewest neighbouring segments of `queue` that together have more than a segment of dead bytes: the
-    /// cheapest way to win one while the order stays. The newest segment is still being written and not among them.
-    fn shortest_run(&self, queue: usize) -> Option<Compaction> {
-        let segment_bytes = u64::from(self.shared.segments.segment_bytes());
-        // An eighth more than a segment, because records do not fill the last bytes of one.
-        let wanted = segment_bytes + segment_bytes / 8;
-        let dead = |segment: u32| segment_bytes - u64::from(self.log.segment(segment).live);
-        let newest = self.log.queues[queue].newest;
-        let mut best: Option<Compaction> = None;
-        let mut first = self.log.queues[queue].oldest;
-        let (mut sum, mut length) = (0, 0);
-        for last in self.log.walk(queue).take_while(|&segment| segment != newest) {
-            sum += dead(last);
-            length += 1;
-            while sum - dead(first) >= wanted {
-                sum -= dead(first);
-                length -= 1;
-                first = self.log.segment(first).newer;
-            }
-            if sum >= wanted && best.is_none_or(|run| length < run.left) {
-                best = Some(Compaction { source: first, target: NONE, left: length });
-            }
-        }
-        best
     }
 }
