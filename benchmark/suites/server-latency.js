@@ -1,7 +1,6 @@
 /** S5: latencies at 30 % of capacity in an open loop, beside redis-server, with `tandem bench` as the client of both. */
 import { bench } from "../measure/bench.js";
-import { pinServer } from "../measure/pin.js";
-import { startRedis, startTandem } from "../measure/server-process.js";
+import { startLoaded } from "../measure/loaded.js";
 import { goal, ratio, row, side } from "../measure/statistics.js";
 
 const KEYS = 400_000;
@@ -27,12 +26,7 @@ export const s5 = {
   async run(size) {
     const servers = {};
     try {
-      servers.tandem = await startTandem(["--max-memory", "512mb", "--threads", "1"]);
-      servers.redis = await startRedis();
-      servers.again = await startRedis();
-      for (const server of Object.values(servers)) pinServer(server);
-      const { redis } = await bench(servers, [...TRAFFIC, "--rounds", 1, "--requests", size.requests]);
-      const rate = Math.round(redis.rate * LOAD);
+      const rate = await startLoaded(servers, ["again"], LOAD, [...TRAFFIC, "--requests", size.requests]);
       const figures = [];
       for (let round = 0; round < size.rounds; round++) {
         const requests = Math.round(size.requests / 2);

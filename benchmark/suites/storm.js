@@ -1,8 +1,7 @@
 /** Storm: what established connections keep of their rate while thousands of others connect and go. */
 import { bench } from "../measure/bench.js";
-import { pinServer } from "../measure/pin.js";
+import { startLoaded } from "../measure/loaded.js";
 import { interleave } from "../measure/rounds.js";
-import { startRedis, startTandem } from "../measure/server-process.js";
 import { goal, ratio, row, side } from "../measure/statistics.js";
 
 const CONNECTIONS = 50;
@@ -73,11 +72,7 @@ export const storm = {
   async run(size) {
     const servers = {};
     try {
-      servers.tandem = await startTandem(["--max-memory", "512mb", "--threads", "1"]);
-      servers.redis = await startRedis();
-      for (const server of Object.values(servers)) pinServer(server);
-      const { redis } = await bench(servers, [...TRAFFIC, "--rounds", 1, "--requests", size.requests]);
-      const rate = Math.round(redis.rate * LOAD);
+      const rate = await startLoaded(servers, [], LOAD, [...TRAFFIC, "--requests", size.requests]);
       const closed = await measure(servers, size, []);
       const open = await measure(servers, size, ["--rate", rate]);
       const p99 = (one) => one.latency.p99 / 1000;

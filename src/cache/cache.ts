@@ -151,6 +151,7 @@ export class Cache<V = unknown> {
   /** `get` for each key, in order. */
   getMany(keys: Iterable<Key>): (V | undefined)[] {
     const values: (V | undefined)[] = [];
+    checkIterable("keys", keys);
     for (const key of keys) values.push(this.get(key));
     return values;
   }
@@ -179,7 +180,11 @@ export class Cache<V = unknown> {
 
   /** `set` for each pair, in order; stops at the first that is refused. */
   setMany(entries: Iterable<readonly [Key, V]>, options?: SetOptions): void {
-    for (const [key, value] of entries) this.set(key, value, options);
+    checkIterable("entries", entries);
+    for (const entry of entries) {
+      if (!Array.isArray(entry)) throw new TypeError(`an entry must be an array [key, value]; got ${describe(entry)}`);
+      this.set(entry[0], entry[1], options);
+    }
   }
 
   /** Like `set`, and returns the version of the new entry. */
@@ -420,5 +425,11 @@ export class Cache<V = unknown> {
   /** Tells the engine what the injected clock says; it cannot ask JavaScript while it holds a lock. */
   #tick(): void {
     if (this.#clock !== undefined) this.#native.setClock(timeOf(this.#clock));
+  }
+}
+
+function checkIterable(name: string, given: Iterable<unknown>): void {
+  if (typeof given?.[Symbol.iterator] !== "function") {
+    throw new TypeError(`${name} must be iterable; got ${describe(given)}`);
   }
 }

@@ -1,5 +1,5 @@
 /** How values that are neither strings, bytes nor integers become bytes. */
-import { Packr, RESET_BUFFER_MODE, REUSE_BUFFER_MODE } from "#msgpackr";
+import { nesting, Packr, RESET_BUFFER_MODE, REUSE_BUFFER_MODE } from "#msgpackr";
 import { TandemError } from "../errors.js";
 import { calls, type Delivered, type Key, type NativeCache } from "../native.js";
 import { checkShape, refusalOf, refuse } from "./storable.js";
@@ -33,6 +33,12 @@ type Packed = Buffer & { start?: number; end?: number };
 /** The encoder's buffer grows with the largest value; beyond this it is given up for a small one. */
 const MAX_RESTING_BUFFER_BYTES = 1024 ** 2;
 const RESTING_BUFFER_BYTES = 8192;
+
+/** Deepest nesting: a third of what the decoder's stack reaches before it is optimized, in a call from the event loop. */
+const MAX_DEPTH = 500;
+nesting.most = MAX_DEPTH;
+nesting.refuse = () =>
+  new RangeError(`a value may be nested ${MAX_DEPTH} levels deep at most; this one is deeper, or refers to itself`);
 
 /** Values being encoded right now; more than one where a `toJSON` stores something. */
 let encoding = 0;
@@ -114,6 +120,8 @@ class SharedShapeCodec implements ValueCodec {
   }
 
   #pack(value: unknown, mode?: number): Buffer {
+    const { depth } = nesting;
+    nesting.depth = 0;
     encoding += 1;
     try {
       return this.#packr.pack(value, mode);
@@ -121,6 +129,7 @@ class SharedShapeCodec implements ValueCodec {
       throw refusalOf(value, error) ?? error;
     } finally {
       encoding -= 1;
+      nesting.depth = depth;
     }
   }
 

@@ -1,16 +1,6 @@
 /** How the codec keeps errors: class, name, message, stack, cause, and the errors of an `AggregateError`. */
 import { addExtension } from "#msgpackr";
-
-/** JavaScript's own classes of errors that take a message first. */
-const CLASSES: Readonly<Record<string, ErrorConstructor>> = {
-  Error,
-  EvalError,
-  RangeError,
-  ReferenceError,
-  SyntaxError,
-  TypeError,
-  URIError,
-};
+import { errorClass } from "./error-classes.js";
 
 type Stored = [name: string, message: string, stack: unknown, cause: unknown, errors?: unknown[]];
 
@@ -25,8 +15,8 @@ addExtension({
   },
   read([name, message, stack, cause, errors]: Stored): Error {
     const options = cause === undefined ? undefined : { cause };
-    const Class = (Object.hasOwn(CLASSES, name) ? CLASSES[name] : undefined) ?? Error;
-    const error = Array.isArray(errors) ? new AggregateError(errors, message, options) : new Class(message, options);
+    const isAggregate = Array.isArray(errors);
+    const error = isAggregate ? new AggregateError(errors, message, options) : new (errorClass(name))(message, options);
     if (error.name !== name) define(error, "name", name);
     if (typeof stack === "string") define(error, "stack", stack);
     return error;

@@ -1,4 +1,5 @@
 /** Fetches in flight: at most one per key, beside the cache rather than in it. */
+import { offAbort, onAbort } from "../cache/gates/abort.js";
 import type { FetcherOptions, FetchOptions } from "./options.js";
 
 /** What a fetch needs of the cache it fills. */
@@ -54,16 +55,19 @@ export class Fetches<K, V, FC> {
   #begin(key: K, stale: V | undefined, options: FetchOptions<K, V, FC>): InFlight<V> {
     const controller = new AbortController();
     const { signal } = options;
-    signal?.addEventListener("abort", () => controller.abort(signal.reason), { signal: controller.signal });
-    if (signal?.aborted) controller.abort(signal.reason);
+    const abort = () => controller.abort(signal?.reason);
+    if (signal !== undefined) onAbort(signal, abort);
+    if (signal?.aborted) abort();
     const fetch: InFlight<V> = {
       stale,
       controller,
       awaited: false,
-      promise: this.#run(key, stale, options, controller).then(
-        (value) => this.#succeed(key, fetch, value, options),
-        (error) => this.#fail(key, fetch, error, options),
-      ),
+      promise: this.#run(key, stale, options, controller)
+        .finally(() => signal && offAbort(signal, abort))
+        .then(
+          (value) => this.#succeed(key, fetch, value, options),
+          (error) => this.#fail(key, fetch, error, options),
+        ),
     };
     this.#inFlight.set(key, fetch);
     return fetch;

@@ -86,7 +86,8 @@ export class Storage<K extends Key, V extends {}, FC> {
   /** Stores a value with its size and age, or drops the entry where the size is beyond `maxEntrySize`. */
   store(key: K, value: V, options: SetOptions<K, V>): void {
     const settings = this.#settings;
-    const { ttl = settings.ttl, start, noUpdateTTL = settings.noUpdateTTL } = options;
+    const { start, noUpdateTTL = settings.noUpdateTTL } = options;
+    const ttl = ttlOf(options.ttl ?? settings.ttl);
     const { noDisposeOnSet = settings.noDisposeOnSet } = options;
     const size = this.#sizeOf(key, value, options);
     if (size !== undefined && size > this.#largestSize()) {
@@ -209,6 +210,13 @@ export class Storage<K extends Key, V extends {}, FC> {
     tell(dispose, departures);
     tell(disposeAfter, departures);
   }
+}
+
+/** As in lru-cache, what is falsy (0, NaN) means none. */
+function ttlOf(ttl: unknown): number {
+  if (!ttl) return 0;
+  if (typeof ttl !== "number") throw new TypeError(`ttl must be a number of ms, 0 for none; got ${describe(ttl)}`);
+  return ttl;
 }
 
 function timed(value: unknown, start: number, ttl: number): unknown {

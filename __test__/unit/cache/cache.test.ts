@@ -25,6 +25,7 @@ test("reads into a buffer of the caller's", () => {
   expect([...new Uint8Array(part.buffer)].filter((byte) => byte === 1)).toHaveLength(9);
   expect(() => cache.getInto("text", "x" as never)).toThrow(TypeError);
   expect(() => cache.getInto("text", new Uint16Array(4) as never)).toThrow(TypeError);
+  expect(() => cache.getInto("text", 5 as never)).toThrow("the target must be a Uint8Array; got 5");
 });
 
 test("reads key bytes out of a view", () => {
@@ -187,4 +188,29 @@ test("many caches do not get in each other's way", () => {
   for (const one of more) expect(one.get("k")).toBeUndefined();
   for (const [i, one] of caches.entries()) expect(one.closed || one.get("k")).toBe(i % 2 === 0 || i);
   for (const one of [...caches, ...more]) one.close();
+});
+
+test.each([
+  [5, "5"],
+  [-0.5, "-0.5"],
+  [7n, "7n"],
+  [true, "true"],
+  [null, "null"],
+  [undefined, "undefined"],
+  [["a"], "an array"],
+  [{}, "an object"],
+  [Symbol("s"), "a symbol"],
+  [() => 1, "a function"],
+])("names %o where it stands for a key", (key, named) => {
+  using cache = new Cache({ maxBytes: "1mb" });
+  const message = `a key must be a string or a Uint8Array; got ${named}`;
+  expect(() => cache.get(key as never)).toThrow(new TypeError(message));
+  expect(() => cache.expire(key as never, 1)).toThrow(new TypeError(message));
+});
+
+test("names what is no list of keys or entries", () => {
+  using cache = new Cache({ maxBytes: "1mb" });
+  expect(() => cache.getMany(5 as never)).toThrow(new TypeError("keys must be iterable; got 5"));
+  expect(() => cache.setMany(null as never)).toThrow(new TypeError("entries must be iterable; got null"));
+  expect(() => cache.setMany([1] as never)).toThrow(new TypeError("an entry must be an array [key, value]; got 1"));
 });

@@ -226,3 +226,76 @@ test("an object that only looks like a promise by a property is stored", () => {
   cache.set("k", bare);
   expect(cache.get("k")).toEqual({ a: [new Date(5), new Set([1])] });
 });
+
+test("getEntry tells of its own entry, whatever the codec reads meanwhile", () => {
+  const cache = create({
+    codec: {
+      encode: json.encode,
+      decode: (bytes) => {
+        cache.getEntry("other");
+        return json.decode(bytes);
+      },
+    },
+  });
+  const version = cache.setEntry("k", { a: 1 }, { cost: 3, ttl: 1_000_000 });
+  cache.set("other", "text", { cost: 5 });
+  const expiresAt = cache.getEntry("k")?.expiresAt;
+  expect(expiresAt).toBeGreaterThan(Date.now());
+  expect(cache.getEntry("k")).toEqual({ value: { a: 1 }, version, cost: 3, expiresAt });
+});
+
+const NESTINGS: [name: string, nest: (inner: unknown) => unknown][] = [
+  ["objects", (inner) => ({ inner })],
+  ["arrays", (inner) => [inner]],
+  ["maps", (inner) => new Map([[1, inner]])],
+  ["sets", (inner) => new Set([inner])],
+  ["instances", (inner) => Object.assign(new (class Node {})(), { inner })],
+];
+
+/** `inner` in `levels` containers. */
+function nested(nest: (inner: unknown) => unknown, levels: number): unknown {
+  let value: unknown = 1;
+  for (let level = 0; level < levels; level += 1) value = nest(value);
+  return value;
+}
+
+test.each(NESTINGS)("nested %s come back from as deep as they may be stored", (_name, nest) => {
+  const cache = create();
+  const levels = 500;
+  cache.set("deepest", nested(nest, levels));
+  expect(() => cache.set("deeper", nested(nest, levels + 1))).toThrow(
+    new RangeError("a value may be nested 500 levels deep at most; this one is deeper, or refers to itself"),
+  );
+  expect(cache.has("deeper")).toBe(false);
+  let value = cache.get("deepest");
+  for (let level = 0; level < levels; level += 1) {
+    [value] = value instanceof Map ? value.values() : value instanceof Set ? value : Object.values(value as object);
+  }
+  expect(value).toBe(1);
+});
+
+test("a refusal for depth leaves the encoder as it was, and what a toJSON stores counts for itself", () => {
+  const cache = create();
+  const deep = nested((inner) => [inner], 400);
+  expect(() =>
+    cache.set(
+      "k",
+      nested((inner) => ({ inner }), 10_000),
+    ),
+  ).toThrow(RangeError);
+  class Storing {
+    toJSON(): string {
+      cache.set("inner", deep);
+      return "stored";
+    }
+  }
+  cache.set("outer", [nested((inner) => (inner === 1 ? new Storing() : [inner]), 300), deep]);
+  expect(cache.get("inner")).toEqual(deep);
+  // 300 levels around what stores, and 250 beside it.
+  const beside = nested((inner) => [inner], 250);
+  const both = nested((inner) => (inner === 1 ? [new Storing(), beside] : [inner]), 300);
+  expect(() => cache.set("both", both)).toThrow(RangeError);
+  const itself: unknown[] = [];
+  itself.push(itself);
+  expect(() => cache.set("itself", itself)).toThrow(/500 levels deep at most.*refers to itself/);
+});

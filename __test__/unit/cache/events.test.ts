@@ -213,3 +213,16 @@ test("a listener that writes and changes the subscription overtakes no events", 
   await vi.waitFor(() => expect(values).toHaveLength(2), WAIT);
   expect(values[0]).toBeLessThan(values[1] as bigint);
 });
+
+test("a listener that is added while events are delivered hears of the next ones", async () => {
+  cache = new Cache({ maxBytes: "64mb" });
+  const heard: CacheEvent["key"][] = [];
+  const late = (events: readonly CacheEvent[]) => heard.push(...events.map(({ key }) => key));
+  const first = vi.fn(() => void cache.on("set", late));
+  cache.on("set", first);
+  cache.set("before", 1);
+  await vi.waitFor(() => expect(first).toHaveBeenCalled(), WAIT);
+  cache.set("after", 1);
+  await vi.waitFor(() => expect(heard).toContain("after"), WAIT);
+  expect(heard).toEqual(["after"]);
+});

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { Cache } from "../../../src/index.js";
 
 const MIB = 1024 ** 2;
@@ -21,6 +21,16 @@ test("takes at most 512 MiB by default", () => {
   const { maxBytes } = cache.stats();
   expect(maxBytes).toBeGreaterThanOrEqual(MIB);
   expect(maxBytes).toBeLessThanOrEqual(512 * MIB);
+});
+
+test("takes a quarter of what the container has by default", () => {
+  const limit = vi.spyOn(process, "constrainedMemory").mockReturnValue(256 * MIB);
+  try {
+    using cache = new Cache();
+    expect(cache.stats().maxBytes).toBe(64 * MIB);
+  } finally {
+    limit.mockRestore();
+  }
 });
 
 test.each([

@@ -101,3 +101,17 @@ test("onInsert says how an entry came", () => {
     [2, "a", "replace"],
   ]);
 });
+
+test.each([0, Number.NaN, null, undefined])("a ttl of %s means none, as in lru-cache", (ttl) => {
+  using cache = new LRUCache<string, string>({ max: 10 });
+  cache.set("k", "v", { ttl } as never);
+  expect([cache.get("k"), cache.getRemainingTTL("k")]).toEqual(["v", Number.POSITIVE_INFINITY]);
+});
+
+test("refuses a ttl that is no number", () => {
+  using cache = new LRUCache<string, string>({ max: 10 });
+  expect(() => cache.set("k", "v", { ttl: "1s" } as never)).toThrow(
+    new TypeError('ttl must be a number of ms, 0 for none; got "1s"'),
+  );
+  expect(cache.has("k")).toBe(false);
+});

@@ -1,4 +1,5 @@
 /** Each scenario runs on lru-cache and on the door; both must tell the same story. */
+import { getEventListeners } from "node:events";
 import { LRUCache as Reference } from "lru-cache";
 import { describe, expect, test } from "vitest";
 import { LRUCache as Door, type Options } from "../../../src/lru/index.js";
@@ -274,3 +275,13 @@ for (const [name, make] of makers) {
     });
   });
 }
+
+test("a signal that outlives its fetches is left without listeners", async () => {
+  using cache = new Door<string, string>({ max: 10, fetchMethod: async (key) => key });
+  const { signal } = new AbortController();
+  const fetched = Array.from({ length: 20 }, (_, number) => cache.fetch(`${number}`, { signal }));
+  // From eleven on Node warns of a leak.
+  expect(getEventListeners(signal, "abort")).toHaveLength(1);
+  await Promise.all(fetched);
+  expect(getEventListeners(signal, "abort")).toEqual([]);
+});

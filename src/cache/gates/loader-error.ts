@@ -5,6 +5,7 @@
 import { inspect } from "node:util";
 import { type ErrorCode, TandemError } from "../../errors.js";
 import { describe } from "../describe.js";
+import { errorClass } from "../error-classes.js";
 
 /** Longest form that travels, in bytes; beyond it stacks and causes stay behind, then the message is cut. */
 const MAX_BYTES = 64 * 1024;
@@ -25,15 +26,6 @@ interface Travelling {
   errors?: Travelling[];
   ours?: true;
 }
-
-const builtIn: Record<string, new (message: string) => Error> = {
-  EvalError,
-  RangeError,
-  ReferenceError,
-  SyntaxError,
-  TypeError,
-  URIError,
-};
 
 const NONDESCRIPT = "something was thrown that cannot be described: reading it throws";
 
@@ -134,6 +126,5 @@ function construct({ ours, code, name, message = "", errors }: Travelling): Erro
   if (errors !== undefined) {
     return new AggregateError(errors.map(unpack), message);
   }
-  const Class = (name !== undefined && Object.hasOwn(builtIn, name) ? builtIn[name] : undefined) ?? Error;
-  return new Class(message);
+  return new (errorClass(name))(message);
 }

@@ -19,10 +19,7 @@ export const registerConfig: Register = (program) => {
 
 /** The rows under a header, in columns. */
 function table(rows: readonly Resolved[]): string {
-  const lines = [
-    ["setting", "value", "origin"],
-    ...rows.map(({ key, value, origin }) => [key, value === undefined ? "automatic" : String(value), origin]),
-  ];
+  const lines = [["setting", "value", "origin"], ...rows.map(({ key, value, origin }) => [key, String(value), origin])];
   const widths = [0, 1].map((column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
   return lines
     .map((line) => line.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  "))

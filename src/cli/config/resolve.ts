@@ -46,7 +46,7 @@ export function resolve({ flags, environment }: Sources): Resolution {
       [`environment ${variableOf(setting.key)}`, environment[variableOf(setting.key)]],
       [`file ${path}`, file[setting.key]],
     ]);
-    rows.push(row);
+    rows.push({ ...row, value: row.value ?? setting.unset });
     values[name] = row.value;
   }
   const found = values as Values;

@@ -19,6 +19,8 @@ export interface Setting<T> {
   readonly allowed: string;
   readonly schema: v.GenericSchema<unknown, T>;
   readonly fallback: () => T;
+  /** What is shown for a fallback that is `undefined`. */
+  readonly unset?: string;
 }
 
 function wholeNumber(min: number, max: number) {
@@ -89,6 +91,7 @@ const maxClients: Setting<number | undefined> = {
   allowed: "a whole number from 1 to 1000000",
   schema: wholeNumber(1, 1_000_000),
   fallback: () => undefined,
+  unset: "automatic",
 };
 
 const passwordFile: Setting<string | undefined> = {
@@ -116,6 +119,7 @@ const adminPort: Setting<number | undefined> = {
   allowed: "a whole number from 0 to 65535",
   schema: wholeNumber(0, 65_535),
   fallback: () => undefined,
+  unset: "none",
 };
 
 const logLevel: Setting<LogLevel> = {

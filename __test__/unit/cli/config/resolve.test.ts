@@ -24,6 +24,9 @@ test("without anything there are defaults", () => {
   expect(configuration).toMatchObject({ port: 7379, bind: "127.0.0.1", policy: "default", maxClients: undefined });
   expect(configuration.threads).toBeGreaterThanOrEqual(1);
   expect(new Set(rows.map(({ origin }) => origin))).toEqual(new Set(["default"]));
+  // What no value means is said in words: no port is opened, and the number of clients is found out.
+  const shown = Object.fromEntries(rows.map(({ key, value }) => [key, value]));
+  expect(shown).toMatchObject({ "admin-port": "none", "max-clients": "automatic", password: "none" });
 });
 
 test("a flag goes before the environment, that before the file, that before the default", () => {

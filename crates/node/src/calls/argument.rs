@@ -39,11 +39,12 @@ impl<const N: usize> Call<'_, N> {
         Ok(length)
     }
 
-    /// The bytes of the Uint8Array in argument `index`, borrowed for the call.
+    /// The bytes of the Uint8Array in argument `index`, borrowed for the call; messages call it `what`.
     #[inline(always)]
-    pub fn bytes(&self, index: usize) -> Result<(*mut u8, usize), Failure> {
-        uint8_array(self.env, self.arguments[index])?
-            .ok_or_else(|| Failure::Type(format!("argument {index} must be a Uint8Array")))
+    pub fn bytes(&self, index: usize, what: &'static str) -> Result<(*mut u8, usize), Failure> {
+        let value = self.arguments[index];
+        uint8_array(self.env, value)?
+            .ok_or_else(|| Failure::Type(format!("{what} must be a Uint8Array; got {}", describe(self.env, value))))
     }
 
     /// The number in argument `index`.
@@ -85,7 +86,7 @@ pub fn read_key(env: sys::napi_env, value: sys::napi_value, scratch: &mut [u8]) 
 #[cold]
 fn read_key_bytes(env: sys::napi_env, value: sys::napi_value, scratch: &mut [u8]) -> Result<usize, Failure> {
     let Some((bytes, length)) = uint8_array(env, value)? else {
-        return Err(Failure::Type(format!("a key must be a string or a Uint8Array; got {}", type_name(env, value))));
+        return Err(Failure::Type(format!("a key must be a string or a Uint8Array; got {}", describe(env, value))));
     };
     if length > MAX_KEY_BYTES {
         return Err(Error::KeyTooLong { bytes: length }.into());
@@ -190,21 +191,35 @@ fn verify_empty(env: sys::napi_env, array: sys::napi_value) -> Result<(), Failur
     ))
 }
 
-/// The type of `value` in words, for messages.
-fn type_name(env: sys::napi_env, value: sys::napi_value) -> &'static str {
-    let mut kind = 0;
+/// `value` in words, for messages; runs no JavaScript.
+#[cold]
+fn describe(env: sys::napi_env, value: sys::napi_value) -> String {
+    let (mut kind, mut is_array) = (0, false);
     // SAFETY: `value` is a live value of this call.
-    unsafe { sys::napi_typeof(env, value, &mut kind) };
-    match kind {
-        sys::ValueType::napi_undefined => "undefined",
-        sys::ValueType::napi_null => "null",
-        sys::ValueType::napi_boolean => "a boolean",
-        sys::ValueType::napi_number => "a number",
-        sys::ValueType::napi_symbol => "a symbol",
-        sys::ValueType::napi_function => "a function",
-        sys::ValueType::napi_bigint => "a bigint",
-        _ => "an object",
+    unsafe {
+        sys::napi_typeof(env, value, &mut kind);
+        sys::napi_is_array(env, value, &mut is_array);
     }
+    match kind {
+        sys::ValueType::napi_undefined => "undefined".into(),
+        sys::ValueType::napi_null => "null".into(),
+        sys::ValueType::napi_boolean | sys::ValueType::napi_number => printed(env, value),
+        sys::ValueType::napi_bigint => printed(env, value) + "n",
+        sys::ValueType::napi_string => "a string".into(),
+        sys::ValueType::napi_symbol => "a symbol".into(),
+        sys::ValueType::napi_function => "a function".into(),
+        _ if is_array => "an array".into(),
+        _ => "an object".into(),
+    }
+}
+
+/// A boolean, number or bigint as JavaScript prints it, the first characters of it.
+fn printed(env: sys::napi_env, value: sys::napi_value) -> String {
+    let (mut text, mut utf8) = (ptr::null_mut(), [0; 40]);
+    // SAFETY: `value` is a live value of this call, and of a type that is printed without running JavaScript of users.
+    let status = unsafe { sys::napi_coerce_to_string(env, value, &mut text) };
+    let length = if status == sys::Status::napi_ok { copy_utf8(env, text, &mut utf8) } else { None };
+    String::from_utf8_lossy(&utf8[..length.unwrap_or(0)]).into_owned()
 }
 
 /// Copies a key for the calls off the hot path.

@@ -151,7 +151,7 @@ calls! {
             let integer = call.number(2)? as i64;
             call.fill(NewValue { kind: Kind::Integer, codec: 0, bytes: &integer.to_le_bytes() }, &options)?
         } else {
-            let (start, length) = call.bytes(2)?;
+            let (start, length) = call.bytes(2, "the value")?;
             let codec = call.number(4)? as u8;
             // SAFETY: Node-API keeps the array alive for the call, and nothing in it runs JavaScript. A
             // SharedArrayBuffer can change meanwhile; no decision is taken from reading the bytes twice.
@@ -171,7 +171,7 @@ calls! {
                 0 => Fill::Keep,
                 1 => Fill::Delete,
                 2 => {
-                    let (start, length) = call.bytes(4)?;
+                    let (start, length) = call.bytes(4, "the error")?;
                     // SAFETY: as in `fill`.
                     Fill::Fail(unsafe { std::slice::from_raw_parts(start, length) })
                 }

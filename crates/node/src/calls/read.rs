@@ -36,7 +36,7 @@ calls! {
     /// `getInto(handle, key, target)`: copies the bytes of the value into a Uint8Array and returns how many they are;
     /// where there are more than fit, nothing is copied. `undefined` is a miss.
     fn get_into(call: 3) {
-        let (target, room) = call.bytes(2)?;
+        let (target, room) = call.bytes(2, "the target")?;
         let copied = call.with_open(|cache, key| {
             Ok(cache.engine.read(key, ReadMode::Use, |found| match found.integer() {
                 Some(integer) => Some(copy_to(integer.to_string().as_bytes(), target, room)),

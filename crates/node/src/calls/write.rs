@@ -53,7 +53,7 @@ impl<const N: usize> Call<'_, N> {
         codec: f64,
         options: &WriteOptions,
     ) -> Result<Written, Failure> {
-        let (start, length) = self.bytes(index)?;
+        let (start, length) = self.bytes(index, "the value")?;
         // SAFETY: Node-API keeps the array alive for the call, and nothing in it runs JavaScript. A SharedArrayBuffer
         // can change meanwhile; the engine copies the bytes and takes no decision from reading them twice.
         let whole = unsafe { std::slice::from_raw_parts(start, length) };
