@@ -8,14 +8,37 @@ const MAX_RATIO: usize = 255;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NoBlock;
 
-/// Compresses `raw` into `out`, which is overwritten; false where that saves less than a tenth.
+/// Length from which on a value is sampled first: compressing all of it in vain would cost several times what storing it
+/// does.
+const SAMPLE_FROM: usize = 16 << 10;
+/// Pieces of a value that are tried, and bytes of each.
+const SAMPLES: usize = 4;
+const SAMPLE_BYTES: usize = 2 << 10;
+
+/// Compresses `raw` into `out`, which is overwritten; false where that saves less than a tenth, or seems to save nothing.
 pub(crate) fn compress(raw: &[u8], out: &mut Vec<u8>) -> bool {
     out.clear();
+    if raw.len() >= SAMPLE_FROM && !shrinks(raw) {
+        return false;
+    }
     out.resize(4 + lz4_flex::block::get_maximum_output_size(raw.len()), 0);
     out[..4].copy_from_slice(&(raw.len() as u32).to_le_bytes());
     let Ok(written) = lz4_flex::block::compress_into(raw, &mut out[4..]) else { return false };
     out.truncate(4 + written);
     out.len() <= raw.len() / 10 * 9
+}
+
+/// Whether pieces from all over `raw` get shorter at all, if only by a fiftieth: together they offer far fewer repetitions
+/// than the whole does.
+fn shrinks(raw: &[u8]) -> bool {
+    const BYTES: usize = SAMPLES * SAMPLE_BYTES;
+    let mut sample = [0; BYTES];
+    let stride = (raw.len() - SAMPLE_BYTES) / (SAMPLES - 1);
+    for (number, piece) in sample.chunks_exact_mut(SAMPLE_BYTES).enumerate() {
+        piece.copy_from_slice(&raw[number * stride..][..SAMPLE_BYTES]);
+    }
+    let mut out = [0; lz4_flex::block::get_maximum_output_size(BYTES)];
+    lz4_flex::block::compress_into(&sample, &mut out).is_ok_and(|written| written <= BYTES / 50 * 49)
 }
 
 /// Length of the value before compression, of a block that [`compress`] has made.
@@ -93,6 +116,24 @@ mod tests {
             refused += usize::from(decompress(&changed, &mut Vec::new()).is_err());
         }
         assert!(refused > 10_000, "{refused}");
+    }
+
+    #[test]
+    fn tries_a_large_value_on_pieces_of_it() {
+        let mut state = 1u64;
+        let mut noise = move || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 56) as u8
+        };
+        let mut out = Vec::new();
+        let incompressible: Vec<u8> = std::iter::repeat_with(&mut noise).take(100_000).collect();
+        assert!(!compress(&incompressible, &mut out));
+        assert_eq!(out.capacity(), 0, "the whole value was tried");
+        // A header that does not compress says nothing of the rest, nor does a tail.
+        let text = b"the same words, the same words, ".repeat(2_000);
+        for parts in [[&incompressible[..10_000], &text], [&text, &incompressible[..10_000]]] {
+            assert!(compress(&parts.concat(), &mut out));
+        }
     }
 
     fn bytes(hexadecimal: &str) -> Vec<u8> {
