@@ -39,6 +39,7 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use collection::{Editor, Element, Elements, Growth, Put};
 pub use error::{Error, Result};
 pub use events::{Change, ChangeKind, ChangeLimits, ChangeStream, OldValue, Origin, OriginGuard};
+pub use memory::Draft;
 pub use options::{Compression, Options, PolicyKind};
 pub use stats::Stats;
 pub use value::{Condition, Expiry, Found, Kind, LargeValue, NewValue, ReadMode, Transform, WriteOptions, Written};

@@ -159,10 +159,8 @@ impl Cache {
     fn fill_value(&self, key: &[u8], token: u64, value: &NewValue<'_>, options: &WriteOptions) -> Result<Filled> {
         let filled = self.check_write(key, value, options).and_then(|()| {
             scratch::with(|compressed| {
-                let (flags, bytes) = self.encode(value, compressed);
-                self.prepared(key, value, flags, bytes, options, |shard, write, effects| {
-                    shard.fill(write, token, effects)
-                })
+                let encoded = self.encode(value, compressed);
+                self.prepared(key, value, encoded, options, |shard, write, effects| shard.fill(write, token, effects))
             })
         });
         if filled.is_err() {

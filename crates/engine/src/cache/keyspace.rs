@@ -125,6 +125,7 @@ impl Cache {
     /// Inside a transaction that does not hold the whole cache.
     pub fn clear(&self) {
         self.make_final();
+        self.shared.large.blocks().cool_now();
         for number in 0..self.shards.len() {
             let mut effects = Effects::default();
             let mut shard = self.lock_number(number);

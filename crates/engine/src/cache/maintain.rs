@@ -14,11 +14,14 @@ const SHRINK_STEPS: u32 = 128;
 
 impl Cache {
     /// One small step (tens of microseconds) of background work: expiry, freeing after [`Cache::clear`], closing the
-    /// gaps that many deleted entries left, shrinking,
-    /// giving back to the system what many entries left free, deadlines of key gates.
+    /// gaps that many deleted entries left, shrinking, giving back to the system what many entries left free or was kept
+    /// for more large values, deadlines of key gates.
     /// Returns true while there is more to do at once; a caretaker calls it every 50 ms or so.
     pub fn maintain(&self) -> bool {
         if self.tick_gates() {
+            return true;
+        }
+        if self.shared.large.blocks().cool_down() {
             return true;
         }
         if self.shared.large.has_graves() && !self.shared.large.exhume().is_empty() {
@@ -69,7 +72,7 @@ impl Cache {
         if self.shared.segments.used_fits() {
             return false;
         }
-        if self.shared.segments.shed_some(SHED_A_STEP) {
+        if self.shared.segments.shed_some(SHED_A_STEP) || self.shared.large.blocks().cool(0) {
             return true;
         }
         self.relieve(Bound::Bytes, None, SHRINK_STEPS)

@@ -1,5 +1,6 @@
 //! Storing an entry under another key.
 
+use super::write::Encoded;
 use super::{Cache, read};
 use crate::collection::{Elements, Growth, SMALL_BYTES};
 use crate::error::{Error, Result};
@@ -110,7 +111,8 @@ impl Cache {
             Some(large) => self.write_copy(&target, copy, Some(large), Some(value)),
             None => {
                 let flags = record.flags() & flag::ASCII;
-                self.prepared(key, &value, flags, value.bytes, &target.options, |shard, write, effects| {
+                let encoded = Encoded { flags, bytes: value.bytes, draft: None };
+                self.prepared(key, &value, encoded, &target.options, |shard, write, effects| {
                     shard.write(write, effects)
                 })
                 .map(drop)

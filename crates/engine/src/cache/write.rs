@@ -1,10 +1,12 @@
 //! Unconditional and conditional writes.
 
+use std::sync::Arc;
+
 use super::{Cache, read, scratch};
 use crate::codec;
 use crate::error::{Error, Result};
 use crate::log::Bound;
-use crate::memory::LargeSpace;
+use crate::memory::{Block, Draft, LargeSpace};
 use crate::options::Compression;
 use crate::record::{HEADER_BYTES, field, flag};
 use crate::shard::{Effects, Shard, Step, Stored, Write, describe, stored};
@@ -17,6 +19,15 @@ const RELIEF_ATTEMPTS: u32 = 8;
 /// from the reserve, if there is one.
 const RELIEF_STEPS: u32 = 256;
 
+/// A value as it is stored.
+#[derive(Clone, Copy)]
+pub(super) struct Encoded<'a> {
+    pub flags: u8,
+    pub bytes: &'a [u8],
+    /// Where `bytes` may lie.
+    pub draft: Option<&'a Draft>,
+}
+
 impl Cache {
     /// Stores a value. Pre-empts an upsert in flight on the key. Compression and the copy of a large value happen
     /// before the lock is taken.
@@ -25,15 +36,49 @@ impl Cache {
     /// [`Error::KeyTooLong`], [`Error::TooLarge`], [`Error::BadCost`], [`Error::BadOption`], [`Error::NotInteger`] for an
     /// integer that does not have eight bytes, [`Error::Overloaded`], [`Error::Closed`]. Nothing has changed then.
     pub fn set(&self, key: &[u8], value: NewValue<'_>, options: &WriteOptions) -> Result<Written> {
+        self.set_from(key, value, None, options)
+    }
+
+    /// Like [`Cache::set`], for a value that was received into `draft`: a large one that is nearly all there is in the
+    /// draft, and does not compress, is not copied.
+    ///
+    /// # Errors
+    /// Those of [`Cache::set`].
+    pub fn set_received(
+        &self,
+        key: &[u8],
+        value: NewValue<'_>,
+        draft: &Draft,
+        options: &WriteOptions,
+    ) -> Result<Written> {
+        self.set_from(key, value, Some(draft), options)
+    }
+
+    /// Memory to receive a request of `capacity` bytes into, for [`Cache::set_received`]. `None` where the address space is
+    /// used up.
+    pub fn draft(&self, capacity: usize) -> Option<Draft> {
+        if capacity as u64 > crate::MAX_VALUE_BYTES {
+            return None;
+        }
+        Draft::new(self.shared.large.blocks(), capacity).ok()
+    }
+
+    fn set_from(
+        &self,
+        key: &[u8],
+        value: NewValue<'_>,
+        draft: Option<&Draft>,
+        options: &WriteOptions,
+    ) -> Result<Written> {
         self.check_write(key, &value, options)?;
         scratch::with(|compressed| {
-            let (flags, bytes) = self.encode(&value, compressed);
-            if self.is_large(key, bytes)
+            let encoded = Encoded { draft, ..self.encode(&value, compressed) };
+            if self.is_large(key, encoded.bytes)
                 && let Some(version) = self.fails(key, options.condition)
             {
                 return Ok(Written::ConditionFailed { version });
             }
-            self.prepared(key, &value, flags, bytes, options, |shard, write, effects| shard.write(write, effects))
+            self.prepared(key, &value, encoded, options, |shard, write, effects| shard.write(write, effects))
         })
     }
 
@@ -85,17 +130,17 @@ impl Cache {
         Ok(())
     }
 
-    /// Flags and bytes of the value as it is stored.
-    pub(super) fn encode<'a>(&self, value: &NewValue<'a>, compressed: &'a mut Vec<u8>) -> (u8, &'a [u8]) {
+    /// The value as it is stored.
+    pub(super) fn encode<'a>(&self, value: &NewValue<'a>, compressed: &'a mut Vec<u8>) -> Encoded<'a> {
         let ascii = value.kind == Kind::Text && value.bytes.is_ascii();
         let flags = if ascii { flag::ASCII } else { 0 };
         if let Compression::Lz4 { min_bytes } = self.shared.options.compression
             && value.bytes.len() >= min_bytes
             && codec::compress(value.bytes, compressed)
         {
-            return (flags | flag::LZ4, compressed);
+            return Encoded { flags: flags | flag::LZ4, bytes: compressed, draft: None };
         }
-        (flags, value.bytes)
+        Encoded { flags, bytes: value.bytes, draft: None }
     }
 
     /// Largest record in bytes that goes into the log; anything above keeps its value outside.
@@ -114,12 +159,12 @@ impl Cache {
         &self,
         key: &[u8],
         value: &NewValue<'_>,
-        mut flags: u8,
-        bytes: &[u8],
+        encoded: Encoded<'_>,
         options: &WriteOptions,
         mut step: impl FnMut(&mut Shard, &Write<'_>, &mut Effects) -> Result<Step<T>>,
     ) -> Result<T> {
         let hash = self.shared.hash(key);
+        let Encoded { mut flags, bytes, .. } = encoded;
         let value_len = bytes.len() as u32;
         let large = if self.is_large(key, bytes) {
             flags |= flag::LARGE;
@@ -127,7 +172,7 @@ impl Cache {
             if !key_part.is_empty() {
                 flags |= flag::LONG_KEY;
             }
-            Some(self.store_large((hash, key), key_part, bytes, options)?)
+            Some(self.store_large((hash, key), key_part, &encoded, options)?)
         } else {
             None
         };
@@ -142,7 +187,21 @@ impl Cache {
             large,
             options,
         };
-        self.attempt((hash, key), Some(*value), |shard, effects| step(shard, &write, effects))
+        let done = self.attempt((hash, key), Some(*value), |shard, effects| step(shard, &write, effects));
+        if let (Some(large), Ok(_)) = (&write.large, &done) {
+            self.evict_ahead((hash, key), large.0.charged());
+        }
+        done
+    }
+
+    /// Where there is no room, sees to it that some of what goes is kept for the next values: after a value was written
+    /// that charges `charge` and replaced none, another one goes at once and leaves its memory to the next.
+    #[cold]
+    fn evict_ahead(&self, (hash, key): (u64, &[u8]), charge: u64) {
+        let blocks = self.shared.large.blocks();
+        if self.shared.budget.available() < charge && blocks.warm_bytes() < blocks.warm_goal(charge) {
+            self.relieve(Bound::Bytes, Some((hash, key)), RELIEF_STEPS);
+        }
     }
 
     /// Runs `step` under the lock of the hash's shard until it is done, letting other shards give way in between.
@@ -183,32 +242,54 @@ impl Cache {
         }
     }
 
-    /// Copies a value (with a long key in front) to where large ones live, evicting until it may: other entries first,
-    /// then the value it replaces, unless the write depends on that.
+    /// Puts a value (with a long key in front) where large ones live, evicting until it may: other entries first, then the
+    /// value it replaces, unless the write depends on that.
     fn store_large(
         &self,
         (hash, key): (u64, &[u8]),
         key_part: &[u8],
-        bytes: &[u8],
+        encoded: &Encoded<'_>,
         options: &WriteOptions,
     ) -> Result<LargeValue> {
-        let charge = LargeSpace::charge_for(key_part.len() + bytes.len());
-        let limit = self.large_limit();
+        let len = key_part.len() + encoded.bytes.len();
+        let (charge, limit) = (LargeSpace::charge_for(len), self.large_limit());
         if charge > limit {
             return Err(Error::TooLarge { what: "entry bytes", size: charge, limit });
         }
         let old_may_go = options.condition == Condition::Always && options.expiry != Expiry::Keep;
-        while !(self.shared.segments.shed(charge, true)
-            && self.shared.budget.try_charge(charge, self.spare_for_large()))
-        {
-            let gave = self.relieve(Bound::Bytes, Some((hash, key)), RELIEF_STEPS)
-                || (old_may_go && self.relieve(Bound::Bytes, None, RELIEF_STEPS));
-            if !gave {
-                return Err(Error::Overloaded { what: "no room for a large value: memory is in use by readers" });
+        let pay = |block: &Block| {
+            let (blocks, owed) = (self.shared.large.blocks(), block.owed());
+            let goal = blocks.warm_goal(charge);
+            while owed > 0
+                && !(self.shared.segments.shed(owed, true)
+                    && self.shared.budget.try_charge(owed, self.spare_for_large()))
+            {
+                let gave = blocks.cool(goal)
+                    || self.relieve(Bound::Bytes, Some((hash, key)), RELIEF_STEPS)
+                    || (old_may_go && self.relieve(Bound::Bytes, None, RELIEF_STEPS))
+                    || blocks.cool(0);
+                if !gave {
+                    return Err(Error::Overloaded { what: "no room for a large value: memory is in use by readers" });
+                }
             }
-        }
-        let value = self.shared.large.store(&[key_part, bytes])?;
-        Ok(LargeValue(std::sync::Arc::new(value), key_part.len()))
+            block.note_paid();
+            Ok(())
+        };
+        let large = &self.shared.large;
+        let received = encoded.draft.filter(|_| key_part.is_empty());
+        let value = match received.and_then(|draft| draft.place_of(encoded.bytes)) {
+            Some((block, place)) => {
+                pay(block)?;
+                large.adopt(Arc::clone(block), place)
+            }
+            None => {
+                let mut block = large.blocks().take_for_value(len)?;
+                block.use_up_to(len);
+                pay(&block)?;
+                large.store(block, &[key_part, encoded.bytes])
+            }
+        };
+        Ok(LargeValue(Arc::new(value), key_part.len()))
     }
 
     /// Most bytes that one entry may charge outside the log.

@@ -2,15 +2,18 @@
 //!
 //! A block is a slot of its size class (four classes per doubling) in address space that belongs to that class.
 //! Slots are virtual: only the pages that are used become memory, and they are given back when the block is dropped.
-//! So there is no fragmentation to clean, and what a block charges is what it takes.
+//! So there is no fragmentation to clean, and what a block charges is what it takes. Blocks of values are the exception:
+//! while values are being written, some keep their memory, and their charge, for the next value (see [`Warmth`]).
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
 use super::budget::Budget;
 use super::pages::PAGE_BYTES;
 use super::region::Region;
+use super::warm::Warmth;
 use crate::error::Result;
 
 /// Heap bytes per block for its reference count and slot.
@@ -18,11 +21,14 @@ const BOOKKEEPING_BYTES: u64 = 96;
 const CLASS_COUNT: usize = 72;
 /// Address space a class reserves at a time.
 const CHUNK_BYTES: usize = 64 << 20;
+/// Bytes of kept blocks that are given back at once: tens of microseconds.
+const COOL_A_STEP: u64 = 512 << 10;
 
 /// The blocks of one cache.
 pub(crate) struct Blocks {
     budget: Arc<Budget>,
     classes: [Mutex<Class>; CLASS_COUNT],
+    warmth: Warmth,
 }
 
 #[derive(Default)]
@@ -31,6 +37,8 @@ struct Class {
     chunk: Option<Arc<Region>>,
     untouched: usize,
     free: Vec<Slot>,
+    /// Free ones that still have memory: bytes of it, whole pages.
+    warm: Vec<(Slot, usize)>,
 }
 
 #[derive(Clone)]
@@ -56,14 +64,14 @@ pub(crate) fn charge_for(bytes: usize) -> u64 {
 
 impl Blocks {
     pub(crate) fn new(budget: Arc<Budget>) -> Self {
-        Self { budget, classes: std::array::from_fn(|_| Mutex::default()) }
+        Self { budget, classes: std::array::from_fn(|_| Mutex::default()), warmth: Warmth::new() }
     }
 
     pub(crate) fn budget(&self) -> &Arc<Budget> {
         &self.budget
     }
 
-    /// A block with room for `capacity` bytes of which `used` will be. The caller has charged [`charge_for`] of these; it is
+    /// A zeroed block with room for `capacity` bytes of which `used` will be. The caller has charged [`charge_for`] of these; it is
     /// released with the block, also when this fails.
     ///
     /// # Errors
@@ -71,12 +79,110 @@ impl Blocks {
     pub(crate) fn take(self: &Arc<Self>, capacity: usize, used: usize) -> Result<Block> {
         let class = class_for(capacity.max(1).div_ceil(PAGE_BYTES));
         match self.slot(class) {
-            Ok(slot) => Ok(Block { blocks: Arc::clone(self), slot, class, used }),
+            Ok(slot) => {
+                let charged = AtomicU64::new(charge_for(used));
+                Ok(Block { blocks: Arc::clone(self), slot, class, used, charged, is_for_value: false })
+            }
             Err(error) => {
                 self.budget.release(charge_for(used));
                 Err(error)
             }
         }
+    }
+
+    /// A block with room for `capacity` bytes of a value. It may have memory already, with anything in it, and then is
+    /// charged for that; what is [owed](Block::owed) for more of it is to be charged before the value is stored.
+    ///
+    /// # Errors
+    /// [`crate::Error::OutOfMemory`] where the address space is used up.
+    pub(crate) fn take_for_value(self: &Arc<Self>, capacity: usize) -> Result<Block> {
+        let pages = capacity.max(1).div_ceil(PAGE_BYTES);
+        let class = class_for(pages);
+        self.warmth.note_write();
+        let block = |slot, used, charged| Block {
+            blocks: Arc::clone(self),
+            slot,
+            class,
+            used,
+            charged: AtomicU64::new(charged),
+            is_for_value: true,
+        };
+        let Some((slot, bytes)) = self.take_warm(class) else { return Ok(block(self.slot(class)?, 0, 0)) };
+        // Lengths that differ by a page at times should not cost a call each time.
+        let used = if bytes > (pages + 1) * PAGE_BYTES { pages * PAGE_BYTES } else { bytes };
+        if used < bytes {
+            // SAFETY: the slot was free, and nobody has it yet.
+            unsafe { slot.chunk.decommit(slot.offset + used, bytes - used) };
+            self.budget.release((bytes - used) as u64);
+        }
+        Ok(block(slot, used, charge_for(used)))
+    }
+
+    /// A free slot of `class` that still has memory, which is charged.
+    fn take_warm(&self, class: usize) -> Option<(Slot, usize)> {
+        let (slot, bytes) = self.classes[class].lock().warm.pop()?;
+        self.warmth.take(charge_for(bytes));
+        Some((slot, bytes))
+    }
+
+    /// Takes back the slot of a value, with its memory if that is likely to be of use soon.
+    fn take_back(&self, class: usize, slot: &Slot, used: usize, charged: u64) {
+        let bytes = used.next_multiple_of(PAGE_BYTES);
+        let charge = charge_for(bytes);
+        let is_kept = used > 0
+            && self.warmth.wants(charge, &self.budget)
+            && (charged >= charge || self.budget.try_charge(charge - charged, 0));
+        if is_kept {
+            self.warmth.add(charge);
+            self.classes[class].lock().warm.push((slot.clone(), bytes));
+        } else {
+            self.give_back(class, slot.clone(), bytes, charged);
+        }
+    }
+
+    /// Gives the memory of a slot that nobody has back to the system.
+    fn give_back(&self, class: usize, slot: Slot, bytes: usize, charged: u64) {
+        if bytes > 0 {
+            // SAFETY: nobody has the slot.
+            unsafe { slot.chunk.decommit(slot.offset, bytes) };
+        }
+        self.classes[class].lock().free.push(slot);
+        self.budget.release(charged);
+    }
+
+    /// What is worth keeping of values that went, for others that charge so much each, where there is no room for more.
+    pub(crate) fn warm_goal(&self, charge: u64) -> u64 {
+        Warmth::goal(charge, &self.budget)
+    }
+
+    /// What is kept of values that went.
+    pub(crate) fn warm_bytes(&self) -> u64 {
+        self.warmth.bytes()
+    }
+
+    /// Gives back some of what is kept of values that went, if that is more than `goal`. False if it is not.
+    pub(crate) fn cool(&self, goal: u64) -> bool {
+        let mut given = 0;
+        for class in (0..CLASS_COUNT).rev() {
+            while self.warm_bytes() > goal && given < COOL_A_STEP {
+                let Some((slot, bytes)) = self.take_warm(class) else { break };
+                self.give_back(class, slot, bytes, charge_for(bytes));
+                given += charge_for(bytes);
+            }
+        }
+        given > 0
+    }
+
+    /// Gives back some of what is kept of values that went, once none has been written for a while. False if there is
+    /// nothing to do.
+    pub(crate) fn cool_down(&self) -> bool {
+        self.warm_bytes() > 0 && !self.warmth.expects_more() && self.cool(0)
+    }
+
+    /// Gives back all that is kept of values that went, and keeps none until the next one is written.
+    pub(crate) fn cool_now(&self) {
+        self.warmth.forget();
+        while self.cool(0) {}
     }
 
     fn slot(&self, class_index: usize) -> Result<Slot> {
@@ -100,13 +206,16 @@ impl Blocks {
     }
 }
 
-/// Some pages of memory with one owner. Dropping it gives them back to the system: never under a shard lock.
+/// Some pages of memory with one owner. Dropping it may give them back to the system: never under a shard lock.
 pub(crate) struct Block {
     blocks: Arc<Blocks>,
     slot: Slot,
     class: usize,
     /// Bytes that are used, from the first one on; those behind them must not be touched.
     used: usize,
+    /// What is charged for it.
+    charged: AtomicU64,
+    is_for_value: bool,
 }
 
 impl Block {
@@ -129,22 +238,42 @@ impl Block {
 
     /// What this charges to the budget.
     pub(crate) fn charged(&self) -> u64 {
-        charge_for(self.used)
+        self.charged.load(Ordering::Relaxed)
+    }
+
+    /// What is to be charged yet for the bytes that are used.
+    pub(crate) fn owed(&self) -> u64 {
+        charge_for(self.used).saturating_sub(self.charged())
+    }
+
+    /// Notes that what was [owed](Block::owed) has been charged.
+    pub(crate) fn note_paid(&self) {
+        self.charged.fetch_add(self.owed(), Ordering::Relaxed);
+    }
+
+    /// Makes at least the first `used` bytes usable; see [`Block::owed`].
+    pub(crate) fn use_up_to(&mut self, used: usize) {
+        debug_assert!(used <= self.capacity());
+        self.used = self.used.max(used);
     }
 
     /// Makes the first `used` bytes usable; the caller has charged what [`charge_for`] says is more.
     pub(crate) fn grow(&mut self, used: usize) {
         debug_assert!(used >= self.used && used <= self.capacity());
         self.used = used;
+        *self.charged.get_mut() = charge_for(used);
     }
 }
 
 impl Drop for Block {
     fn drop(&mut self) {
-        // SAFETY: this was the last reference to the slot.
-        unsafe { self.slot.chunk.decommit(self.slot.offset, self.used.next_multiple_of(PAGE_BYTES)) };
-        self.blocks.classes[self.class].lock().free.push(self.slot.clone());
-        self.blocks.budget.release(self.charged());
+        let charged = *self.charged.get_mut();
+        if self.is_for_value {
+            self.blocks.take_back(self.class, &self.slot, self.used, charged);
+        } else {
+            let bytes = self.used.next_multiple_of(PAGE_BYTES);
+            self.blocks.give_back(self.class, self.slot.clone(), bytes, charged);
+        }
     }
 }
 

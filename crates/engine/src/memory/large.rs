@@ -1,6 +1,7 @@
 //! Entries that are too large for a segment: values in a block of their own, and collections.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -9,7 +10,6 @@ use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
 use super::blocks::{self, Block, Blocks};
 use super::budget::Budget;
 use crate::collection::Table;
-use crate::error::Result;
 
 /// Heap bytes of a collection beside its table.
 const COLLECTION_BYTES: u64 = 96;
@@ -34,20 +34,25 @@ impl LargeSpace {
         &self.blocks
     }
 
-    /// A copy of `parts`, one after the other. The caller has charged [`LargeSpace::charge_for`] of their length;
-    /// it is released with the value, also when this fails.
-    pub(crate) fn store(self: &Arc<Self>, parts: &[&[u8]]) -> Result<LargeBytes> {
+    /// A value made of `parts`, one after the other, in `block`, which is paid for and has room for them.
+    pub(crate) fn store(self: &Arc<Self>, block: Block, parts: &[&[u8]]) -> LargeBytes {
         let len = parts.iter().map(|part| part.len()).sum();
-        let block = self.blocks.take(len, len)?;
+        assert!(len <= block.used(), "the block is for less");
         let mut at = block.base();
         for part in parts {
-            // SAFETY: the block was just taken and has `len` bytes.
+            // SAFETY: `len` bytes of the block are used, and nobody else has it.
             unsafe {
                 std::ptr::copy_nonoverlapping(part.as_ptr(), at, part.len());
                 at = at.add(part.len());
             }
         }
-        Ok(LargeBytes { space: Arc::clone(self), content: Content::Value(block) })
+        self.adopt(Arc::new(block), 0..len)
+    }
+
+    /// The value that is in those bytes of `block`, which is paid for. Nobody changes them any more.
+    pub(crate) fn adopt(self: &Arc<Self>, block: Arc<Block>, bytes: Range<usize>) -> LargeBytes {
+        assert!(bytes.start <= bytes.end && bytes.end <= block.used(), "the value is in the block");
+        LargeBytes { space: Arc::clone(self), content: Content::Value(block, bytes) }
     }
 
     /// A collection, with the key in front where it is long. The table has charged for itself.
@@ -103,7 +108,8 @@ pub(crate) struct LargeBytes {
 }
 
 enum Content {
-    Value(Block),
+    /// A block, and where in it the value is.
+    Value(Arc<Block>, Range<usize>),
     Collection(Box<Collection>),
 }
 
@@ -122,8 +128,10 @@ impl LargeBytes {
     /// The bytes: of a collection, those of its long key.
     pub(crate) fn as_slice(&self) -> &[u8] {
         match &self.content {
-            // SAFETY: the block is owned by this value and was filled when it was made.
-            Content::Value(block) => unsafe { std::slice::from_raw_parts(block.base(), block.used()) },
+            // SAFETY: these bytes of the block are used, and have not changed since the value was made.
+            Content::Value(block, bytes) => unsafe {
+                std::slice::from_raw_parts(block.base().add(bytes.start), bytes.len())
+            },
             Content::Collection(collection) => &collection.key,
         }
     }
@@ -131,7 +139,7 @@ impl LargeBytes {
     /// What this charges to the budget.
     pub(crate) fn charged(&self) -> u64 {
         match &self.content {
-            Content::Value(block) => block.charged(),
+            Content::Value(block, _) => block.charged(),
             Content::Collection(collection) => collection.charged.load(Ordering::Relaxed),
         }
     }
@@ -146,7 +154,7 @@ impl LargeBytes {
     /// The table of a collection.
     pub(crate) fn table(&self) -> Option<MappedMutexGuard<'_, Table>> {
         match &self.content {
-            Content::Value(_) => None,
+            Content::Value(..) => None,
             Content::Collection(collection) => MutexGuard::try_map(collection.table.lock(), Option::as_mut).ok(),
         }
     }
@@ -180,12 +188,16 @@ mod tests {
     fn the_charge_returns_with_the_last_reference() {
         let budget = Arc::new(Budget::new(1 << 30));
         let space = Arc::new(LargeSpace::new(Arc::clone(&budget)));
-        budget.charge(LargeSpace::charge_for(70_003));
-        let value = Arc::new(space.store(&[b"abc", &[7; 70_000]]).unwrap());
+        let mut block = space.blocks().take_for_value(70_003).unwrap();
+        block.use_up_to(70_003);
+        budget.charge(block.owed());
+        block.note_paid();
+        let value = Arc::new(space.store(block, &[b"abc", &[7; 70_000]]));
         let second = Arc::clone(&value);
         drop(value);
         assert_eq!(&second.as_slice()[..4], b"abc\x07");
         assert_eq!(budget.used(), LargeSpace::charge_for(70_003));
+        space.blocks().cool_now();
         drop(second);
         assert_eq!(budget.used(), 0);
     }

@@ -12,13 +12,16 @@
 
 mod blocks;
 mod budget;
+mod draft;
 mod large;
 mod pages;
 mod region;
 mod segments;
+mod warm;
 
 pub(crate) use blocks::{Block, Blocks, charge_for};
 pub(crate) use budget::Budget;
+pub use draft::Draft;
 pub(crate) use large::{LargeBytes, LargeSpace};
 pub(crate) use pages::{FreePage, PAGE_BYTES, Pages};
 pub(crate) use region::{Region, prefetch, prefetch_to_write};
