@@ -71,6 +71,7 @@ fn clients_end_others_and_themselves() {
     killer.expect(&[("CLIENT KILL TYPE pubsub", ":1\r\n")]);
     assert_eq!(victims[3].receive_all(), b"");
     killer.expect(&[(&format!("CLIENT KILL LADDR {} USER default", running.server.local_addr()), ":2\r\n")]);
+    wait_until("they are gone, too", || running.server.stats().clients == 1);
     // The reply to one's own end comes first.
     killer.send(&encode("CLIENT KILL SKIPME no"));
     assert_eq!(killer.receive_all(), b":1\r\n");
