@@ -43,7 +43,7 @@ mod versions;
 
 pub(crate) use info::REDIS_VERSION;
 pub(crate) use lookup::{Entry, count, find, full_name};
-use tandem_engine::Cache;
+use tandem_engine::{Cache, Draft};
 use tandem_wire::{Args, reply};
 
 use crate::connection::Client;
@@ -57,6 +57,8 @@ pub(crate) struct Context<'a> {
     /// Where the reply goes: exactly one for each command, unless the client wants none.
     pub output: &'a mut Output,
     pub keys: &'a mut KeySpace,
+    /// Where the request was received, if it is large.
+    pub draft: Option<&'a Draft>,
     pub server: &'a Shared,
 }
 

@@ -1,6 +1,7 @@
 //! One connection: reads, runs requests, sends replies.
 
 mod client;
+mod input;
 mod requests;
 mod sending;
 mod speech;
@@ -22,12 +23,15 @@ use crate::shared::{Counters, Shared};
 use crate::waiting::{GivenUp, Pending};
 
 pub(crate) use client::{Client, Parked, Special};
+use input::Input;
 pub(crate) use requests::{Ran, Stop};
 use speech::Speech;
 pub(crate) use workspace::{MAX_MESSAGE_BYTES, READ_AHEAD, Workspace};
 
 /// Least room for reading on with an unfinished request.
 const READ_ROOM: usize = 16 << 10;
+/// Bytes read at first of what is likely to be a large request.
+const FIRST_READ: usize = 4 << 10;
 /// Full reads of one turn; then the others get theirs.
 const READS_A_TURN: usize = 4;
 
@@ -81,7 +85,10 @@ pub(crate) struct Connection {
     /// A deadline is set on the backlog.
     watched: bool,
     /// The beginning of a request that is not complete, or requests that must wait.
-    input: Vec<u8>,
+    input: Input,
+    /// The last request was a large one, so it is likely that the next one is: little of it is read into the loop's
+    /// buffer, from where it has to be copied.
+    expects_large: bool,
     /// Least length of `input` at which the request in it can go on.
     needed: usize,
     /// How far the request in `input` is understood.
@@ -106,7 +113,8 @@ impl Connection {
             hangup: false,
             last_turn: false,
             watched: false,
-            input: Vec::new(),
+            input: Input::default(),
+            expects_large: false,
             needed: 0,
             parser: RequestParser::default(),
             backlog: None,
@@ -195,8 +203,13 @@ impl Connection {
         let Some(pending) = waiting.and_then(|waiting| waiting.take(ticket)) else { return Outcome::Wait };
         let id = pending.id;
         let mut output = self.backlog.take().unwrap_or_default();
-        let mut context =
-            Context { client: &mut self.client, output: &mut output, keys: &mut work.keys, server: shared };
+        let mut context = Context {
+            client: &mut self.client,
+            output: &mut output,
+            keys: &mut work.keys,
+            draft: None,
+            server: shared,
+        };
         let answered = command::gates::answer(&mut context, pending, outcome);
         self.backlog = Some(output);
         if answered && self.client.parked == Some(Parked::Request(id)) {
@@ -271,7 +284,7 @@ impl Connection {
     #[inline]
     pub fn read_ahead(&mut self, work: &mut Workspace, place: usize) -> Option<io::Result<usize>> {
         // What is told apart by its first bytes, or by the end of a read, is not read in parts.
-        let fresh = self.state == State::Open && self.input.is_empty() && self.speech.is_resp();
+        let fresh = self.state == State::Open && self.input.is_empty() && self.speech.is_resp() && !self.expects_large;
         fresh.then(|| self.stream.read(&mut work.ahead[place]))
     }
 
@@ -306,7 +319,7 @@ impl Connection {
         counters: &Counters,
     ) -> Outcome {
         for _ in 0..READS_A_TURN {
-            let Received { place, room, result } = received.take().unwrap_or_else(|| self.read(work));
+            let Received { place, room, result } = received.take().unwrap_or_else(|| self.read(work, shared));
             let count = match result {
                 Ok(0) => {
                     self.hangup = true;
@@ -343,19 +356,13 @@ impl Connection {
 
     /// Reads into the loop's buffer, or behind the unfinished request.
     #[inline]
-    fn read(&mut self, work: &mut Workspace) -> Received {
+    fn read(&mut self, work: &mut Workspace, shared: &Shared) -> Received {
         if self.input.is_empty() {
-            return Received { place: None, room: work.input.len(), result: self.stream.read(&mut work.input) };
+            let room = if self.expects_large { FIRST_READ } else { work.input.len() };
+            return Received { place: None, room, result: self.stream.read(&mut work.input[..room]) };
         }
-        let len = self.input.len();
-        if self.input.capacity() - len < READ_ROOM.min(self.needed.saturating_sub(len).max(1)) {
-            // Memory grows with what has come, at most doubling; never by what was announced.
-            let wanted = self.needed.saturating_sub(len).clamp(READ_ROOM, len.max(READ_ROOM));
-            self.input.reserve_exact(wanted);
-        }
-        let room = self.input.capacity() - len;
-        let read = rustix::io::read(&self.stream, rustix::buffer::spare_capacity(&mut self.input));
-        Received { place: None, room, result: read.map_err(io::Error::from) }
+        let (room, result) = self.input.read(&self.stream, self.needed, &shared.cache);
+        Received { place: None, room, result }
     }
 
     /// Runs the requests in the first `count` bytes of the loop's buffer, or of what was read ahead.
@@ -374,8 +381,9 @@ impl Connection {
         let mut backlog = self.backlog.take();
         let output = backlog.as_deref_mut().unwrap_or(output);
         let (mut done, mut commands) = (0, 0);
+        self.needed = 0;
         while done < count {
-            let mut context = Context { client: &mut self.client, output, keys, server: shared };
+            let mut context = Context { client: &mut self.client, output, keys, draft: None, server: shared };
             let ran = if self.speech.is_resp() {
                 requests.run(&bytes[done..], &mut context)
             } else {
@@ -389,10 +397,11 @@ impl Connection {
         }
         self.backlog = backlog;
         if done < count && !self.client.closing {
-            self.input = bytes[done..].to_vec();
+            self.input = Input::new(&bytes[done..], self.needed, &shared.cache);
             // The parser knows how far it is in this very request.
             requests.exchange(&mut self.parser);
         }
+        self.expects_large = self.input.draft().is_some();
         self.settle(count, commands, work, shared, counters)
     }
 
@@ -404,12 +413,14 @@ impl Connection {
         let mut backlog = self.backlog.take();
         let output = backlog.as_deref_mut().unwrap_or(output);
         let (mut done, mut commands) = (0, 0);
-        while done < self.input.len() {
-            let mut context = Context { client: &mut self.client, output, keys, server: shared };
+        self.needed = 0;
+        while done < self.input.bytes().len() {
+            let (bytes, draft) = (self.input.bytes(), self.input.draft());
+            let mut context = Context { client: &mut self.client, output, keys, draft, server: shared };
             let ran = if self.speech.is_resp() {
-                requests.run(&self.input[done..], &mut context)
+                requests.run(&bytes[done..], &mut context)
             } else {
-                self.speech.run(&self.input[done..], requests, &mut context)
+                self.speech.run(&bytes[done..], requests, &mut context)
             };
             done += ran.consumed;
             commands += ran.commands;
@@ -419,12 +430,11 @@ impl Connection {
         }
         self.backlog = backlog;
         requests.exchange(&mut self.parser);
-        if done == self.input.len() || self.client.closing {
-            self.input = Vec::new();
+        if done == self.input.bytes().len() || self.client.closing {
+            self.input = Input::default();
             self.parser = RequestParser::default();
         } else if done > 0 {
-            self.input.drain(..done);
-            self.input.shrink_to(self.input.len().max(READ_ROOM));
+            self.input.consume(done, self.needed, &shared.cache);
         }
         self.settle(count, commands, work, shared, counters)
     }

@@ -83,6 +83,21 @@ pub(super) fn wire(bytes: &[u8]) -> NewValue<'_> {
     NewValue { kind: Kind::Wire, codec: 0, bytes }
 }
 
+/// Stores what a client wrote under `key`; a large value where it was received, if that may be.
+#[inline]
+pub(super) fn store(
+    context: &mut Context<'_>,
+    key: &[u8],
+    value: &[u8],
+    options: &WriteOptions,
+) -> Result<Written, Error> {
+    let key = context.keys.stored(context.client.db, key);
+    match context.draft {
+        None => context.server.cache.set(key, wire(value), options),
+        Some(draft) => context.server.cache.set_received(key, wire(value), draft, options),
+    }
+}
+
 /// Replies with the value of `key`, or with nothing; the body of `GET`.
 #[inline]
 pub(super) fn reply_value(context: &mut Context<'_>, key: &[u8]) {
@@ -116,8 +131,7 @@ fn set(context: &mut Context<'_>, args: Args<'_>) {
             return exchange(context, &args[1], &args[2], &write);
         }
     }
-    let key = context.keys.stored(context.client.db, &args[1]);
-    match context.server.cache.set(key, wire(&args[2]), &write) {
+    match store(context, &args[1], &args[2], &write) {
         Ok(Written::Stored { .. }) => context.ok(),
         Ok(Written::ConditionFailed { .. }) => context.null(),
         Err(error) => refusal::engine(context, &error),
@@ -163,17 +177,15 @@ fn set_expiring(context: &mut Context<'_>, args: Args<'_>, name: &str, unit: Tim
             return context.error(format_args!("ERR invalid expire time in '{name}' command"));
         }
     };
-    let key = context.keys.stored(context.client.db, &args[1]);
-    match context.server.cache.set(key, wire(&args[3]), &WriteOptions { expiry, ..WriteOptions::default() }) {
+    match store(context, &args[1], &args[3], &WriteOptions { expiry, ..WriteOptions::default() }) {
         Ok(_) => context.ok(),
         Err(error) => refusal::engine(context, &error),
     }
 }
 
 fn setnx(context: &mut Context<'_>, args: Args<'_>) {
-    let key = context.keys.stored(context.client.db, &args[1]);
     let options = WriteOptions { condition: Condition::IfAbsent, ..WriteOptions::default() };
-    match context.server.cache.set(key, wire(&args[2]), &options) {
+    match store(context, &args[1], &args[2], &options) {
         Ok(written) => context.integer(i64::from(written.stored())),
         Err(error) => refusal::engine(context, &error),
     }

@@ -84,8 +84,7 @@ fn cas(context: &mut Context<'_>, args: Args<'_>) {
         Err(BadExpiry::OutOfRange) => return context.error("ERR invalid expire time in 'tandem.cas' command"),
     };
     let write = WriteOptions { expiry, condition: Condition::IfVersion(version), ..WriteOptions::default() };
-    let key = context.keys.stored(context.client.db, &args[1]);
-    match context.server.cache.set(key, strings::wire(&args[3]), &write) {
+    match strings::store(context, &args[1], &args[3], &write) {
         Ok(Written::Stored { version, .. }) => reply::bulk_integer(context.output.bytes(), version as i64),
         Ok(Written::ConditionFailed { .. }) => context.null(),
         Err(error) => refusal::engine(context, &error),

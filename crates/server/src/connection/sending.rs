@@ -212,7 +212,7 @@ impl Connection {
     /// Brings this connection's share of the buffers of all clients up to date. False if it has too much.
     #[inline]
     fn account(&mut self, shared: &Shared) -> bool {
-        let held = self.input.capacity()
+        let held = self.input.memory()
             + self.backlog.as_ref().map_or(0, |backlog| backlog.memory())
             + self.client.session.as_ref().map_or(0, |session| session.memory());
         held == self.accounted || shared.account(mem::replace(&mut self.accounted, held), held)

@@ -81,7 +81,7 @@ impl<'b> Bridge<'b> {
         if !covers(held, keys, client.db, entry, args) {
             return Err(Refusal::Stop(Stop::Undeclared));
         }
-        run_observed(&mut Context { client, output: &mut *output, keys, server }, entry, args);
+        run_observed(&mut Context { client, output: &mut *output, keys, draft: None, server }, entry, args);
         if client.cut || output.pending() > max_reply {
             return Err(Refusal::Stop(Stop::Memory));
         }

@@ -29,7 +29,8 @@ fn a_panic_inside_undoes_everything_that_the_requests_did() {
     let address = Address { event_loop: 0, slot: 0, client_id: 1 };
     let (mut client, mut output) = (Client::new(address, false), Output::default());
     let mut keys = KeySpace::new(Arc::clone(&shared.databases));
-    let mut context = Context { client: &mut client, output: &mut output, keys: &mut keys, server: shared };
+    let mut context =
+        Context { client: &mut client, output: &mut output, keys: &mut keys, draft: None, server: shared };
     for line in ["SET kept 1", "WATCH watched", "MULTI", "SET kept 2", "SELECT 3", "HELLO 3", "SET other x", "PING"] {
         run_line(&mut context, line);
     }
