@@ -2,12 +2,7 @@
 
 mod support;
 
-use support::{Client, encode_parts, start};
-
-/// Runs a script without keys.
-fn eval(client: &mut Client, script: &str) -> String {
-    String::from_utf8_lossy(&client.ask_bytes(&encode_parts(&[b"EVAL", script.as_bytes(), b"0"]))).into_owned()
-}
+use support::{eval, start};
 
 #[test]
 fn values_are_packed_and_unpacked() {

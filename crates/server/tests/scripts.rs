@@ -3,15 +3,10 @@
 mod support;
 use std::time::{Duration, Instant};
 
-use support::{Client, encode_parts, start, start_with, wait_until};
+use support::{Client, encode_parts, eval, start, start_with, wait_until};
 use tandem_server::ClientLimits;
 
 const BUDGET: &str = "-ERR the script ran longer than 50 ms and was rolled back\r\n";
-
-/// Runs a script without keys.
-fn eval(client: &mut Client, script: &str) -> String {
-    String::from_utf8_lossy(&client.ask_bytes(&encode_parts(&[b"EVAL", script.as_bytes(), b"0"]))).into_owned()
-}
 
 /// What an uncaught error of a script of one line is answered with, without the digest.
 fn error_of(client: &mut Client, script: &str) -> String {

@@ -65,6 +65,11 @@ pub struct Client {
     pub stream: TcpStream,
 }
 
+/// Runs a script without keys.
+pub fn eval(client: &mut Client, script: &str) -> String {
+    String::from_utf8_lossy(&client.ask_bytes(&encode_parts(&[b"EVAL", script.as_bytes(), b"0"]))).into_owned()
+}
+
 /// Encodes a request given as words separated by single spaces; `''` is an empty word.
 pub fn encode(words: &str) -> Vec<u8> {
     let words: Vec<&[u8]> = words.split(' ').map(|word| if word == "''" { b"" } else { word.as_bytes() }).collect();
