@@ -236,23 +236,34 @@ impl EventLoop {
     }
 
     /// Lets every readable connection work. A few at a time are read first and glanced at, then run: without pipelines
-    /// that is what makes their waits for memory overlap.
+    /// that is what makes their waits for memory overlap, with each other and with the calls of the system between them.
     fn run_readable(&mut self) {
         let mut slots = std::mem::take(&mut self.readable);
+        self.workspace.begin_round(slots.len());
         for slots in slots.chunks(READ_AHEAD) {
             if let [slot] = slots {
                 self.on_readable(*slot);
                 continue;
             }
             let mut reads = [const { None }; READ_AHEAD];
+            let mut keys = [None; READ_AHEAD];
             for (place, &slot) in slots.iter().enumerate() {
                 // A connection that was closed earlier in this round may still have an event.
                 if let Some(connection) = self.connections.get_mut(slot) {
                     reads[place] = connection.read_ahead(&mut self.workspace, place);
+                    keys[place] = self.workspace.glance(&reads[place], place, &self.shared);
+                }
+                // Behind the first read that gave its line of the index time to come.
+                if place == 1
+                    && let Some(key) = keys[0]
+                {
+                    self.shared.cache.prefetch_record(key);
                 }
             }
-            self.workspace.glance(&reads, &self.shared);
             for (place, (&slot, read)) in slots.iter().zip(reads).enumerate() {
+                if let Some(key) = keys.get(place + 1).copied().flatten() {
+                    self.shared.cache.prefetch_record(key);
+                }
                 let Some(result) = read else {
                     self.on_readable(slot);
                     continue;

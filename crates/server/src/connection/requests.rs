@@ -77,21 +77,26 @@ impl Requests {
         std::mem::swap(&mut self.parsers[0], parser);
     }
 
-    /// Fetches what the first request of each input will need, before any of them is run.
-    pub fn glance_at<'a>(&mut self, inputs: impl Iterator<Item = &'a [u8]>, cache: &Cache, limits: &Limits) {
-        let mut keys = [Prefetched::default(); KEYS];
-        let mut count = 0;
-        for input in inputs.take(KEYS).filter(|input| input.len() <= GLANCE_BYTES) {
-            if let Ok(Progress::Complete { .. }) = self.glance.parse(input, limits) {
-                let args = self.glance.args(input);
-                if args.len() > 1 && command::find(&args[0]).is_some_and(|entry| entry.command.keys.first == 1) {
-                    keys[count] = cache.prefetch(&args[1]);
-                    count += 1;
-                }
-            }
-            self.glance.reset();
+    /// A round of requests begins, of so many connections.
+    pub fn begin_round(&mut self, connections: usize) {
+        self.meter.begin_round(connections);
+    }
+
+    /// Fetches the line of the index that the first request of `input` will need.
+    #[inline]
+    pub fn glance(&mut self, input: &[u8], cache: &Cache, limits: &Limits) -> Option<Prefetched> {
+        if input.len() > GLANCE_BYTES {
+            return None;
         }
-        keys[..count].iter().for_each(|&key| cache.prefetch_record(key));
+        let mut key = None;
+        if let Ok(Progress::Complete { .. }) = self.glance.parse(input, limits) {
+            let args = self.glance.args(input);
+            if args.len() > 1 && command::find(&args[0]).is_some_and(|entry| entry.command.keys.first == 1) {
+                key = Some(cache.prefetch(&args[1]));
+            }
+        }
+        self.glance.reset();
+        key
     }
 
     /// Runs every complete request at the front of `bytes`.

@@ -3,6 +3,8 @@
 use std::io;
 use std::sync::Arc;
 
+use tandem_engine::Prefetched;
+
 use crate::connection::requests::Requests;
 use crate::database::KeySpace;
 use crate::observe::CommandStats;
@@ -44,13 +46,16 @@ impl Workspace {
         }
     }
 
-    /// Has the processor fetch what the first request of each connection that was read ahead will need.
-    pub fn glance(&mut self, reads: &[Option<io::Result<usize>>], shared: &Shared) {
-        let Self { ahead, requests, .. } = self;
-        let inputs = reads.iter().zip(ahead).filter_map(|(read, place)| match read {
-            Some(Ok(count)) => Some(&place[..*count]),
-            _ => None,
-        });
-        requests.glance_at(inputs, &shared.cache, &shared.options.limits.request);
+    /// A round of requests begins, of so many connections.
+    pub fn begin_round(&mut self, connections: usize) {
+        self.requests.begin_round(connections);
+    }
+
+    /// Has the processor fetch the first line that the first request of a connection will need, which was read ahead
+    /// into `place`.
+    #[inline]
+    pub fn glance(&mut self, read: &Option<io::Result<usize>>, place: usize, shared: &Shared) -> Option<Prefetched> {
+        let &Some(Ok(count)) = read else { return None };
+        self.requests.glance(&self.ahead[place][..count], &shared.cache, &shared.options.limits.request)
     }
 }

@@ -13,12 +13,16 @@ use crate::output::Output;
 
 /// In a pipeline, of commands that take constant time, the time of one in so many is taken: two looks at the clock and
 /// the books are a third of such a request.
-const SAMPLE: u32 = 256;
+const PIPELINE_SAMPLE: u32 = 256;
+/// The same without pipelines, where other connections wait: there it is a hundredth.
+const BUSY_SAMPLE: u32 = 16;
 
 /// The meter of one loop.
 pub(crate) struct Meter {
     stats: Arc<CommandStats>,
     turn: u32,
+    /// Several connections have requests.
+    busy: bool,
     /// When the present request began, if its time is taken.
     begun: Option<Instant>,
     sampler: Sampler,
@@ -26,7 +30,12 @@ pub(crate) struct Meter {
 
 impl Meter {
     pub fn new(stats: Arc<CommandStats>) -> Self {
-        Self { stats, turn: 0, begun: None, sampler: Sampler::new() }
+        Self { stats, turn: 0, busy: false, begun: None, sampler: Sampler::new() }
+    }
+
+    /// A round of requests begins, of so many connections.
+    pub fn begin_round(&mut self, connections: usize) {
+        self.busy = connections > 1;
     }
 
     /// Requests come; the number of that among them whose key is to be [noted](Meter::note_key).
@@ -57,7 +66,12 @@ impl Meter {
     pub fn begin(&mut self, entry: Option<&'static Entry>, alone: bool) {
         self.turn = self.turn.wrapping_add(1);
         let simple = entry.is_some_and(|entry| entry.simple);
-        let timed = alone || !simple || self.turn.is_multiple_of(SAMPLE);
+        let sample = match (alone, self.busy) {
+            (true, false) => 1,
+            (true, true) => BUSY_SAMPLE,
+            (false, _) => PIPELINE_SAMPLE,
+        };
+        let timed = !simple || self.turn.is_multiple_of(sample);
         self.begun = timed.then(Instant::now);
     }
 
