@@ -16,10 +16,10 @@ export async function startTandem(flags) {
   return server(child, Number(line[1]));
 }
 
-/** Starts redis-server as a cache: nothing is written to disk. */
-export async function startRedis() {
+/** Starts redis-server with `flags`, as a cache: nothing is written to disk. */
+export async function startRedis(flags = []) {
   const port = await freePort();
-  const args = ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
+  const args = ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", ...flags];
   const child = spawn("redis-server", args, { stdio: ["ignore", "pipe", "inherit"] });
   await lineOf(child, /Ready to accept connections/);
   return server(child, port);

@@ -2,6 +2,7 @@
 import { s6 } from "./connections.js";
 import { e6 } from "./delay.js";
 import { g1, g2, g3, h, m1, m3, m4 } from "./engine.js";
+import { large } from "./large.js";
 import { e4, e5 } from "./memory.js";
 import { m2 } from "./resident.js";
 import { s1, s2, s3 } from "./server.js";
@@ -16,4 +17,4 @@ import { e7 } from "./threads.js";
  * A suite: `id`, `title`, `peers` it cannot do without, `run(size)` which resolves with `{ rows }` (and a title of its
  * own, if it knows better), and optionally `chart`, which draws a report as SVG.
  */
-export const suites = [e1, e2, e3, e4, e5, e6, e7, e8, g1, g2, g3, m1, m2, m3, m4, h, s1, s2, s3, s4, s5, s6, storm];
+export const suites = [e1, e2, e3, e4, e5, e6, e7, e8, g1, g2, g3, m1, m2, m3, m4, h, s1, s2, s3, s4, s5, s6, large, storm];

@@ -163,10 +163,10 @@ impl Connection {
             || self.client.special.contains(Special::SUBSCRIBED)
     }
 
-    /// The peer has closed its side. Whether that is the end: its requests wait for a pause to end, as in Redis in vain.
+    /// The peer has closed its side. Whether that is the end: what its requests wait for is then, as in Redis, of no use.
     pub fn on_hangup(&mut self) -> bool {
         self.hangup = true;
-        self.state == State::Parked && self.client.parked == Some(Parked::Pause)
+        self.state == State::Parked
     }
 
     /// Takes what this connection has in the books out of them, and ends its subscriptions.

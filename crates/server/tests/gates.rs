@@ -79,6 +79,20 @@ fn a_lease_ends_with_its_holders_connection() {
 }
 
 #[test]
+fn a_wait_ends_with_the_connection_of_who_waits() {
+    let running = start_with(2, ClientLimits::default());
+    let mut holder = client(&running, 2);
+    let token = token(&mut holder, "TANDEM.LEASE k TTL 3600000", "WON");
+    let mut waiting = [client(&running, 2), client(&running, 3)];
+    wait(&mut waiting[0], 2, 1, "TANDEM.LEASE k WAIT 3600000");
+    wait(&mut waiting[1], 3, 1, "TANDEM.LEASE k WAIT 3600000");
+    assert_eq!(running.server.stats().clients, 3);
+    drop(waiting);
+    wait_until("they are gone", || running.server.stats().clients == 1);
+    holder.expect(&[(&format!("TANDEM.FILL k {token} STORE v"), "+OK\r\n")]);
+}
+
+#[test]
 fn upserts_run_in_turn_and_a_set_overtakes_them() {
     let running = start();
     let (mut one, mut two, mut three) = (client(&running, 3), client(&running, 2), client(&running, 3));

@@ -119,6 +119,18 @@ fn slow_requests_are_kept() {
 }
 
 #[test]
+fn long_requests_of_a_pipeline_are_all_kept_where_they_are_slow() {
+    let running = start();
+    let mut client = running.connect();
+    client.expect(&[("CONFIG SET slowlog-log-slower-than 0 slowlog-max-len 1000", "+OK\r\n")]);
+    client.send(&encode(&format!("SET k {}", "x".repeat(5_000))).repeat(20));
+    client.receive("+OK\r\n".repeat(20).as_bytes());
+    client.expect(&[("CONFIG SET slowlog-log-slower-than -1", "+OK\r\n")]);
+    let kept = client.ask("SLOWLOG GET -1");
+    assert_eq!(kept.matches("\r\nSET\r\n").count(), 20, "{kept}");
+}
+
+#[test]
 fn configuration_is_changed_as_a_whole_or_not_at_all() {
     let running = start();
     let mut client = running.connect();

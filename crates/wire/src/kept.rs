@@ -2,6 +2,9 @@
 
 use crate::request::{Args, Span};
 
+/// Bytes from which on the buffer grows by a quarter instead of twofold: all of it counts as memory of its client.
+const LARGE: usize = 64 << 10;
+
 /// Requests in order, copied out of the read buffer into one of their own.
 #[derive(Debug, Default)]
 pub struct KeptRequests {
@@ -15,11 +18,19 @@ impl KeptRequests {
     /// Adds a copy of a request.
     pub fn push(&mut self, args: Args<'_>) {
         let from = self.ends.last().map_or(0, |end| end.0);
+        self.make_room(args.iter().map(<[u8]>::len).sum());
         for argument in args.iter() {
             self.spans.push(Span::new(self.bytes.len() - from, argument.len()));
             self.bytes.extend_from_slice(argument);
         }
         self.ends.push((self.bytes.len(), self.spans.len()));
+    }
+
+    fn make_room(&mut self, bytes: usize) {
+        let len = self.bytes.len();
+        if len >= LARGE && self.bytes.capacity() - len < bytes {
+            self.bytes.reserve_exact(bytes.max(len / 4));
+        }
     }
 
     /// Number of requests.
@@ -74,5 +85,17 @@ mod tests {
         let words: Vec<Vec<&[u8]>> = kept.iter().map(|args| args.iter().collect()).collect();
         assert_eq!(words, [vec![&b"GET"[..], b""], vec![b"PING"], vec![b"SET", b"a", b"b"]]);
         assert!(kept.memory() >= 15);
+    }
+
+    #[test]
+    fn large_requests_take_little_more_than_their_bytes() {
+        let mut kept = KeptRequests::default();
+        let mut parser = RequestParser::default();
+        let input = [b"*2\r\n$4\r\nECHO\r\n$65536\r\n", vec![b'x'; 65_536].as_slice(), b"\r\n"].concat();
+        let Ok(Progress::Complete { .. }) = parser.parse(&input, &Limits::default()) else { panic!() };
+        for number in 1..=200 {
+            kept.push(parser.args(&input));
+            assert!(kept.memory() <= number * input.len() * 13 / 10 + 4_096, "{number}: {}", kept.memory());
+        }
     }
 }

@@ -122,7 +122,7 @@ impl Requests {
                 let args = self.parsers[number].args(&bytes[one.start..]);
                 if !args.is_empty() {
                     let start = context.output.len();
-                    self.meter.begin(one.entry, count == 1);
+                    self.meter.begin(one.entry, one.end - one.start, count == 1);
                     dispatch::run_guarded(context, one.entry, args);
                     if let Some(parked) = context.client.parked {
                         if parked != Parked::Pause {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tandem_wire::{Protocol, reply};
 
 use super::requests::Stop;
-use super::{Connection, Outcome, Parked, READS_A_TURN, Special, State, Workspace};
+use super::{Connection, Outcome, READS_A_TURN, Special, State, Workspace};
 use crate::output::Output;
 use crate::pubsub::{Push, Topic};
 use crate::shared::{BUFFERS_FULL, Counters, Shared};
@@ -178,8 +178,8 @@ impl Connection {
             return Outcome::Wait;
         }
         match self.state {
-            // Nobody waits for what would be run at the end of the pause.
-            State::Parked if self.hangup && self.client.parked == Some(Parked::Pause) => Outcome::Close,
+            // Nobody waits for the answer.
+            State::Parked if self.hangup => Outcome::Close,
             State::Open | State::Paused | State::Parked | State::Lingering => Outcome::Wait,
             State::Finishing if self.hangup => Outcome::Close,
             State::Finishing => {

@@ -16,6 +16,8 @@ use crate::output::Output;
 const PIPELINE_SAMPLE: u32 = 256;
 /// The same without pipelines, where other connections wait: there it is a hundredth.
 const BUSY_SAMPLE: u32 = 16;
+/// Length of a request from which on its time is always taken: beside what it takes, looking at the clock is nothing.
+const LONG_REQUEST: usize = 4 << 10;
 
 /// The meter of one loop.
 pub(crate) struct Meter {
@@ -61,9 +63,9 @@ impl Meter {
         }
     }
 
-    /// A request begins. `alone`: there is no other in its batch.
+    /// A request of so many bytes begins. `alone`: there is no other in its batch.
     #[inline]
-    pub fn begin(&mut self, entry: Option<&'static Entry>, alone: bool) {
+    pub fn begin(&mut self, entry: Option<&'static Entry>, bytes: usize, alone: bool) {
         self.turn = self.turn.wrapping_add(1);
         let simple = entry.is_some_and(|entry| entry.simple);
         let sample = match (alone, self.busy) {
@@ -71,7 +73,7 @@ impl Meter {
             (true, true) => BUSY_SAMPLE,
             (false, _) => PIPELINE_SAMPLE,
         };
-        let timed = !simple || self.turn.is_multiple_of(sample);
+        let timed = !simple || bytes >= LONG_REQUEST || self.turn.is_multiple_of(sample);
         self.begun = timed.then(Instant::now);
     }
 
