@@ -416,15 +416,7 @@ impl EventLoop {
                         self.deadlines.push(Deadline { at: until, slot, client_id, sent: None });
                     }
                 }
-                Message::Unblock { to, how } => {
-                    let slot = to.slot as usize;
-                    let Some(connection) = self.connections.get_mut(slot).filter(|one| one.id() == to.client_id) else {
-                        continue;
-                    };
-                    let counters = &self.shared.loops[self.index].counters;
-                    let outcome = connection.unblock(how, &mut self.workspace, &self.shared, counters);
-                    self.carry_out(slot, outcome);
-                }
+                Message::Unblock { to, how } => self.unblock(to, how),
                 // Who asked may have stopped waiting.
                 Message::Ping(answer) => drop(answer.try_send(())),
                 Message::Close(address) => {

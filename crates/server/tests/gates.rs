@@ -1,9 +1,10 @@
 //! Key gates on the wire: who loads, who waits, who is overtaken.
 
 mod support;
+use std::io::Read;
 use std::time::Duration;
 
-use support::{Client, PATIENCE, Running, encode, start, start_with, wait_until};
+use support::{Client, IDLE, PATIENCE, Running, encode, start, start_with, wait_until};
 use tandem_server::ClientLimits;
 
 /// Asks for something that is granted at once and returns the token in the reply.
@@ -72,8 +73,9 @@ fn a_load_that_fails_or_finds_nothing_answers_all() {
 fn a_lease_ends_with_its_holders_connection() {
     let running = start_with(2, ClientLimits::default());
     let (mut loader, mut asker) = (client(&running, 2), client(&running, 3));
-    token(&mut loader, "TANDEM.LEASE k", "WON");
-    wait(&mut asker, 3, 1, "TANDEM.LEASE k");
+    // Long before anything else would end it.
+    token(&mut loader, "TANDEM.LEASE k TTL 3600000", "WON");
+    wait(&mut asker, 3, 1, "TANDEM.LEASE k WAIT 3600000");
     drop(loader);
     asker.receive(b">3\r\n$4\r\ngate\r\n:1\r\n*2\r\n$3\r\nWON\r\n");
 }
@@ -264,4 +266,26 @@ fn a_wait_is_ended_from_outside() {
     let id = third.id()[1..].trim_end().to_owned();
     wait(&mut third, 3, 1, "TANDEM.GATE k");
     other.expect(&[(&format!("CLIENT UNBLOCK {id}"), ":0\r\n")]);
+}
+
+#[test]
+fn who_waits_may_be_silent() {
+    let running = start_with(1, ClientLimits { idle: Some(IDLE), ..ClientLimits::default() });
+    let mut holder = client(&running, 2);
+    let token = token(&mut holder, "TANDEM.GATE k TTL 3600000", "HELD");
+    let mut waiting = [client(&running, 2), client(&running, 3)];
+    for (one, protocol) in waiting.iter_mut().zip([2, 3]) {
+        wait(one, protocol, 1, "TANDEM.STABLE k WAIT 3600000");
+    }
+    let mut silent = running.connect();
+    silent.stream.set_nonblocking(true).unwrap();
+    // Closed for being silent, so those who wait have been silent for as long. The holder talks.
+    wait_until("a silent client is closed", || {
+        holder.ask("PING");
+        matches!(silent.stream.read(&mut [0; 16]), Ok(0))
+    });
+    holder.expect(&[(&format!("TANDEM.FILL k {token} STORE v"), "+OK\r\n")]);
+    for (one, protocol) in waiting.iter_mut().zip([2, 3]) {
+        one.receive(outcome(protocol, 1, "$1\r\nv\r\n").as_bytes());
+    }
 }

@@ -238,7 +238,7 @@ fn shutdown(context: &mut Context<'_>, args: Args<'_>) {
     const OPTIONS: [&str; 4] = ["nosave", "save", "now", "force"];
     let is = |argument: &[u8], option: &str| argument.eq_ignore_ascii_case(option.as_bytes());
     let options = args.skip(1);
-    if options.len() == 1 && is(&options[0], "abort") {
+    if !options.is_empty() && options.iter().all(|argument| is(argument, "abort")) {
         return context.error("ERR No shutdown in progress.");
     }
     let has = |option: &str| options.iter().any(|argument| is(argument, option));

@@ -1,10 +1,11 @@
-//! How connections end that do not end by themselves: those that are silent, and all when the server stops.
+//! What ends from outside: the waits of connections, those that are silent, and all when the server stops.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use super::{Accept, EventLoop};
 use crate::idle::Idle;
+use crate::mailbox::Address;
 use crate::waiting::GivenUp;
 
 /// Longer than any request waits for a key.
@@ -40,6 +41,15 @@ impl EventLoop {
         if self.shared.options.limits.idle.is_none() && texts == 0 {
             self.idle = None;
         }
+    }
+
+    /// Ends the wait of a connection whose request holds up its others, if it still waits.
+    pub(super) fn unblock(&mut self, to: Address, how: GivenUp) {
+        let slot = to.slot as usize;
+        let Some(connection) = self.connections.get_mut(slot).filter(|one| one.id() == to.client_id) else { return };
+        let counters = &self.shared.loops[self.index].counters;
+        let outcome = connection.unblock(how, &mut self.workspace, &self.shared, counters);
+        self.carry_out(slot, outcome);
     }
 
     /// The first time: stops accepting, answers what has been received and closes each connection as soon as its
