@@ -13,8 +13,11 @@ import { e1, e2, e3 } from "./speed.js";
 import { storm } from "./storm.js";
 import { e7 } from "./threads.js";
 
+const inTheProcess = [e1, e2, e3, e4, e5, e6, e7, e8, g1, g2, g3, m1, m2, m3, m4, h];
+const overTcp = [s1, s2, s3, s4, s5, s6, large, storm];
+
 /**
  * A suite: `id`, `title`, `peers` it cannot do without, `run(size)` which resolves with `{ rows }` (and a title of its
  * own, if it knows better), and optionally `chart`, which draws a report as SVG.
  */
-export const suites = [e1, e2, e3, e4, e5, e6, e7, e8, g1, g2, g3, m1, m2, m3, m4, h, s1, s2, s3, s4, s5, s6, large, storm];
+export const suites = [...inTheProcess, ...overTcp];
