@@ -11,6 +11,7 @@
 mod inline;
 mod kept;
 pub mod number;
+pub mod replication;
 pub mod reply;
 mod request;
 pub mod text;

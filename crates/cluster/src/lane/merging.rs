@@ -1,0 +1,138 @@
+//! Two halves meet that have both acknowledged alone: the primary takes in what its partner has, by version.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use tandem_wire::replication::{Body, Lineage, Operation, Record, Slot, SlotSum, Version};
+
+use super::{Context, Lane, plain};
+use crate::output::Event;
+use crate::store::{Known, Store};
+
+/// A slot that is being merged.
+#[derive(Debug)]
+pub(super) struct Merging {
+    slot: Slot,
+    /// Pieces up to here are merged.
+    cursor: u64,
+    /// Keys that the partner has told of.
+    told: HashSet<Arc<[u8]>>,
+}
+
+/// A piece of a slot of the partner.
+pub(crate) struct Piece {
+    pub lineage: Lineage,
+    pub slot: Slot,
+    pub cursor: u64,
+    pub records: Vec<Record>,
+    pub done: Option<SlotSum>,
+    pub alone_since: Version,
+}
+
+impl Lane {
+    /// Takes in a piece. What comes twice changes nothing the second time.
+    pub(crate) fn on_upload<S: Store>(&mut self, cx: &mut Context<'_, S>, piece: Piece) {
+        let is_foreign = piece.lineage != self.lineage;
+        let (lane, term) = (self.number, self.term);
+        let own_alone_since = self.alone_since;
+        let Some(primary) = self.primary() else { return };
+        let merging = match &mut primary.merging {
+            Some(merging) if merging.slot == piece.slot && piece.cursor != 0 => merging,
+            other => {
+                if piece.cursor != 0 {
+                    // The first pieces went to another term of this lane, or to another process.
+                    return;
+                }
+                other.insert(Merging { slot: piece.slot, cursor: 0, told: HashSet::new() })
+            }
+        };
+        if piece.cursor < merging.cursor {
+            cx.send(Body::Uploaded { lane, term, slot: piece.slot, cursor: piece.cursor });
+            return;
+        }
+        merging.cursor = piece.cursor;
+        merging.told.extend(piece.records.iter().map(|record| Arc::clone(&record.key)));
+        let told = piece.done.is_some().then(|| std::mem::take(&mut merging.told));
+        let floor = if is_foreign { 0 } else { cx.store.sum(piece.slot).floor };
+        if let Some(sum) = piece.done {
+            // What is written here from now on has not been removed there.
+            cx.clock.see(sum.floor);
+        }
+        let mut dropped = 0;
+        let mut taken = Vec::new();
+        for record in piece.records {
+            let was_acknowledged = record.value.is_some() && record.version >= piece.alone_since;
+            let known = cx.store.known(record.slot, &record.key);
+            let wins = match known {
+                Some(known) => record.version > known.version(),
+                None => record.version > floor,
+            };
+            if wins {
+                // What it replaces may have been acknowledged here, alone.
+                if let (Some(Known::Live(version)), Some(since)) = (known, own_alone_since)
+                    && version >= since
+                {
+                    dropped += 1;
+                }
+                taken.push(record);
+            } else if was_acknowledged && known.map(Known::version) != Some(record.version) {
+                dropped += 1;
+            }
+        }
+        if let (Some(told), Some(sum)) = (told, piece.done)
+            && !is_foreign
+        {
+            dropped += self.refuse_absent(cx, piece.slot, &told, sum.floor, own_alone_since, &mut taken);
+        }
+        self.take_in(cx, taken);
+        if dropped > 0 {
+            self.dropped += dropped as u64;
+            cx.tell(Event::ConflictDropped { lane, keys: dropped });
+        }
+        cx.send(Body::Uploaded { lane, term, slot: piece.slot, cursor: piece.cursor });
+    }
+
+    /// Removes what the partner does not have although it may have removed it; counts what was acknowledged here.
+    fn refuse_absent<S: Store>(
+        &mut self,
+        cx: &mut Context<'_, S>,
+        slot: Slot,
+        told: &HashSet<Arc<[u8]>>,
+        floor: Version,
+        alone_since: Option<Version>,
+        taken: &mut Vec<Record>,
+    ) -> usize {
+        let mut dropped = 0;
+        let mut cursor = Some(0);
+        while let Some(from) = cursor {
+            let (records, next) = cx.store.read(slot, from, cx.rules.volume.batch_bytes);
+            for mut record in records {
+                if record.value.is_some() && record.version <= floor && !told.contains(&record.key) {
+                    dropped += usize::from(alone_since.is_some_and(|since| record.version >= since));
+                    record.version = Self::next_version(cx, &record);
+                    record.value = None;
+                    taken.push(record);
+                }
+            }
+            cursor = next;
+        }
+        dropped
+    }
+
+    /// Changes that were not made here become changes of the stream, with the versions that they have.
+    fn take_in<S: Store>(&mut self, cx: &mut Context<'_, S>, records: Vec<Record>) {
+        let mut applied = Vec::with_capacity(records.len());
+        for record in records {
+            cx.clock.see(record.version);
+            // Without room the record is absent, as if it had been evicted; its version keeps older ones out.
+            if cx.store.apply(&record).is_ok() {
+                applied.push(record);
+            } else {
+                cx.store.raise_floor(record.slot, record.version);
+            }
+        }
+        if !applied.is_empty() {
+            self.commit(cx, plain(Operation::Write(applied)));
+        }
+    }
+}

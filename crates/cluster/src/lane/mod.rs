@@ -1,0 +1,262 @@
+//! One lane of one worker: its term, its end of the stream, and what it is in it.
+
+mod history;
+mod merging;
+mod partner;
+mod primary;
+
+use std::sync::Arc;
+
+use tandem_wire::replication::{
+    Body, Entry, LaneNumber, LaneReport, Lineage, NodeId, Operation, Record, Sequence, Standing, Term, TermStart,
+    Version,
+};
+
+pub(crate) use history::{add_term, common};
+pub(crate) use merging::Piece;
+use partner::Partner;
+use primary::Primary;
+pub(crate) use primary::{AckState, Mode};
+
+use crate::clock::HybridClock;
+use crate::log::Log;
+use crate::output::{Event, Output};
+use crate::rules::{Millis, Reunion, Rules};
+use crate::slots::Shape;
+use crate::store::Store;
+
+/// What a lane works with during one step.
+pub(crate) struct Context<'a, S: Store> {
+    pub shape: Shape,
+    pub rules: &'a Rules,
+    pub me: NodeId,
+    pub peer: NodeId,
+    pub now: Millis,
+    pub wall: u64,
+    /// Nothing is acknowledged while this is false: this worker was away, and may have been replaced.
+    pub awake: bool,
+    pub store: &'a mut S,
+    pub clock: &'a mut HybridClock,
+    pub out: &'a mut Vec<Output>,
+}
+
+impl<S: Store> Context<'_, S> {
+    pub(crate) fn send(&mut self, body: Body) {
+        self.out.push(Output::Send(body));
+    }
+
+    pub(crate) fn tell(&mut self, event: Event) {
+        self.out.push(Output::Event(event));
+    }
+}
+
+/// What the worker is in the lane.
+#[derive(Debug)]
+enum Role {
+    Primary(Primary),
+    Partner(Partner),
+}
+
+/// A lane.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    number: LaneNumber,
+    term: Term,
+    lineage: Lineage,
+    standing: Standing,
+    /// Versions from here on may have been acknowledged by this worker alone.
+    alone_since: Option<Version>,
+    history: Vec<TermStart>,
+    /// Entries of terms in which this worker was primary, up to its end.
+    log: Log,
+    /// What is acknowledged.
+    committed: Sequence,
+    role: Role,
+    /// Highest number of a refill that this worker has asked for.
+    rounds: u32,
+    /// Acknowledged values that lost when halves met again.
+    dropped: u64,
+}
+
+impl Lane {
+    /// A lane without data.
+    pub(crate) fn new(number: LaneNumber, shape: Shape) -> Self {
+        Self {
+            number,
+            term: Term::default(),
+            lineage: Lineage::NONE,
+            standing: Standing::Loading,
+            alone_since: None,
+            history: Vec::new(),
+            log: Log::new(shape, 0),
+            committed: 0,
+            role: Role::Partner(Partner::new()),
+            rounds: 0,
+            dropped: 0,
+        }
+    }
+
+    pub(crate) fn term(&self) -> Term {
+        self.term
+    }
+
+    pub(crate) fn standing(&self) -> Standing {
+        self.standing
+    }
+
+    pub(crate) fn lineage(&self) -> Lineage {
+        self.lineage
+    }
+
+    pub(crate) fn is_alone(&self) -> bool {
+        self.alone_since.is_some()
+    }
+
+    pub(crate) fn is_primary(&self) -> bool {
+        matches!(self.role, Role::Primary(_))
+    }
+
+    pub(crate) fn committed(&self) -> Sequence {
+        self.committed
+    }
+
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// The last entry that this worker has.
+    pub(crate) fn end(&self) -> Sequence {
+        match &self.role {
+            Role::Primary(_) => self.log.end(),
+            Role::Partner(partner) => partner.end(),
+        }
+    }
+
+    pub(crate) fn report(&self) -> LaneReport {
+        LaneReport {
+            term: self.term,
+            lineage: self.lineage,
+            standing: self.standing,
+            alone: self.is_alone(),
+            in_sync: matches!(&self.role, Role::Primary(primary) if primary.is_in_sync()),
+            end: self.end(),
+            history: self.history.clone(),
+        }
+    }
+
+    /// Begins a new data set, which is empty.
+    pub(crate) fn start<S: Store>(&mut self, cx: &mut Context<'_, S>, lineage: Lineage) {
+        self.lineage = lineage;
+        self.standing = Standing::Ready;
+        self.become_primary(cx, Term { counter: self.term.counter + 1, node: cx.me }, Mode::Solo);
+    }
+
+    /// Becomes primary because the present one is dead, or silent for too long.
+    pub(crate) fn take_over<S: Store>(&mut self, cx: &mut Context<'_, S>) {
+        if self.is_primary() || self.standing == Standing::Loading {
+            return;
+        }
+        let slots = self.incomplete(cx.shape);
+        self.become_primary(cx, Term { counter: self.term.counter + 1, node: cx.me }, Mode::Solo);
+        if self.standing == Standing::Ready {
+            cx.tell(Event::TookOver(self.number));
+        } else {
+            cx.tell(Event::TookOverStale(self.number));
+            cx.tell(Event::DataLost { lane: self.number, slots });
+            self.standing = Standing::Ready;
+        }
+    }
+
+    fn become_primary<S: Store>(&mut self, cx: &mut Context<'_, S>, term: Term, mode: Mode) {
+        let end = self.end();
+        self.term = term;
+        add_term(&mut self.history, TermStart { counter: term.counter, after: end });
+        if self.log.end() != end {
+            self.log = Log::new(cx.shape, end);
+        }
+        self.committed = end;
+        self.role = Role::Primary(Primary::new(mode, cx.now));
+    }
+
+    /// Stops being primary. What waits for the partner has an unknown outcome.
+    fn step_down<S: Store>(&mut self, cx: &mut Context<'_, S>, term: Term) {
+        self.term = term;
+        if self.is_primary() {
+            let end = self.log.end();
+            if self.committed < end {
+                cx.out.push(Output::Deposed(self.number));
+            }
+            self.role = Role::Partner(Partner::at(end));
+        } else if let Role::Partner(partner) = &mut self.role {
+            partner.rest();
+        }
+    }
+
+    /// What the partner says of the lane. `fresh`: it was said after this worker has come back to itself.
+    pub(crate) fn on_report<S: Store>(&mut self, cx: &mut Context<'_, S>, theirs: &LaneReport) {
+        if !theirs.lineage.exists() {
+            return;
+        }
+        if theirs.term > self.term {
+            self.meet(cx, theirs);
+        }
+        if theirs.term == self.term && !self.is_primary() {
+            self.on_primary_report(cx, theirs);
+        }
+    }
+
+    /// The partner knows a higher term.
+    fn meet<S: Store>(&mut self, cx: &mut Context<'_, S>, theirs: &LaneReport) {
+        let is_foreign = self.lineage.exists() && self.lineage != theirs.lineage;
+        let reunion = if !self.lineage.exists() {
+            Reunion::Follow
+        } else if is_foreign {
+            cx.rules.divergence.foreign
+        } else {
+            cx.rules.divergence.of[usize::from(self.is_alone())][usize::from(theirs.alone)]
+        };
+        if theirs.term.node == cx.me {
+            // Appointed by the partner, if this copy is the one that it meant.
+            if self.lineage == theirs.lineage && self.standing == Standing::Ready && self.end() == theirs.end {
+                self.become_primary(cx, theirs.term, Mode::Joining { until: theirs.end });
+                cx.tell(Event::TookOver(self.number));
+            }
+            return;
+        }
+        if reunion == Reunion::Claim && self.standing == Standing::Ready {
+            let counter = theirs.term.counter + 1;
+            self.become_primary_again(cx, Term { counter, node: cx.me });
+            return;
+        }
+        self.step_down(cx, theirs.term);
+        if let Role::Partner(partner) = &mut self.role {
+            partner.merges = reunion != Reunion::Follow;
+            partner.is_foreign = is_foreign;
+        }
+        if self.lineage.exists() {
+            self.standing = Standing::Syncing;
+        }
+    }
+
+    /// As primary of an older term that has acknowledged alone, or as a partner that had.
+    fn become_primary_again<S: Store>(&mut self, cx: &mut Context<'_, S>, term: Term) {
+        let end = self.end();
+        let pending = self.is_primary().then_some(self.committed);
+        self.become_primary(cx, term, Mode::Solo);
+        // What waits still waits, until this worker may acknowledge alone again.
+        self.committed = pending.unwrap_or(end);
+        self.advance(cx);
+    }
+
+    /// A version for a change of a record whose last version was `above`, with the floor of its slot.
+    pub(crate) fn next_version<S: Store>(cx: &mut Context<'_, S>, record: &Record) -> Version {
+        let known = cx.store.known(record.slot, &record.key).map_or(0, crate::store::Known::version);
+        let floor = cx.store.sum(record.slot).floor;
+        cx.clock.next(cx.wall, known.max(floor))
+    }
+}
+
+/// An entry of one operation that nobody named and no other lane takes part in.
+pub(crate) fn plain(operation: Operation) -> Arc<Entry> {
+    Arc::new(Entry { operation, request: None, group: None })
+}
