@@ -24,6 +24,7 @@ mod slots;
 mod store;
 
 pub use clock::HybridClock;
+pub use lane::Doing;
 pub use log::Log;
 pub use node::{Identity, Input, Node, Service};
 pub use output::{Event, Output};

@@ -8,7 +8,7 @@ use tandem_wire::replication::{
 };
 
 use crate::clock::HybridClock;
-use crate::lane::{AckState, Context, Lane, Mode, Piece};
+use crate::lane::{AckState, Context, Doing, Lane, Mode, Piece};
 use crate::output::{Event, Output};
 use crate::peer::{Peer, PeerState};
 use crate::rules::{Meaning, Millis, Rules, Testimony};
@@ -137,6 +137,31 @@ impl Node {
     pub fn position(&self, lane: LaneNumber) -> (Sequence, Sequence) {
         let lane = &self.lanes[usize::from(lane)];
         (lane.committed(), lane.end())
+    }
+
+    /// What this worker is doing in a lane.
+    pub fn doing(&self, lane: LaneNumber) -> Doing {
+        self.lanes[usize::from(lane)].doing()
+    }
+
+    /// Whether changes of a lane wait because it is about to go to the partner.
+    pub fn is_pausing(&self, lane: LaneNumber) -> bool {
+        self.lanes[usize::from(lane)].is_handing_over()
+    }
+
+    /// Memory of entries that wait to be sent or applied.
+    pub fn buffered_bytes(&self) -> usize {
+        self.lanes.iter().map(Lane::buffered_bytes).sum()
+    }
+
+    /// Bytes that both members of the pair may hold: the fewer of both.
+    pub fn capacity(&self) -> u64 {
+        self.identity.capacity.min(self.peer.capacity.unwrap_or(u64::MAX))
+    }
+
+    /// Time of the hybrid clock in ms, by which records expire.
+    pub fn time_ms(&self, wall: u64) -> u64 {
+        self.clock.now_ms(wall)
     }
 
     /// All lanes, as the partner hears of them.
@@ -453,8 +478,9 @@ impl Node {
         if frame.header.from != self.identity.partner || connection < self.peer.connection {
             return;
         }
-        if let Body::Hello { lanes, slots, .. } = frame.body {
+        if let Body::Hello { lanes, slots, capacity } = frame.body {
             if (lanes, slots) == (self.shape.lanes(), self.shape.slots()) {
+                self.peer.capacity = Some(capacity);
                 self.on_hello(now, wall, connection, frame.header.incarnation, store, out);
             }
             return;

@@ -41,6 +41,8 @@ pub(crate) struct Peer {
     pub has_data: bool,
     /// It said that it has none.
     pub is_empty: bool,
+    /// Bytes that it may hold, if it has said so.
+    pub capacity: Option<u64>,
     /// By how much its wall clock is behind this worker's, or ahead of it.
     pub clock_behind_ms: u64,
     clock_ahead_ms: u64,

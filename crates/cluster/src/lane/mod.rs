@@ -50,6 +50,29 @@ impl<S: Store> Context<'_, S> {
     }
 }
 
+/// What a worker is doing in a lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Doing {
+    /// There is no data set, nor a primary that has one.
+    Loading,
+    /// Partner that waits for word of the primary.
+    Idle,
+    /// Partner that gives the primary what it has acknowledged alone.
+    Uploading,
+    /// Partner that has said from where it can go on.
+    Asking,
+    /// Partner that gets the stream, and is not complete yet.
+    Refilling,
+    /// Partner that gets the stream, and is complete.
+    Following,
+    /// Primary that acknowledges alone.
+    Solo,
+    /// Primary whose partner does not have everything yet, and whose changes wait for it.
+    Joining,
+    /// Primary whose partner has everything.
+    Pair,
+}
+
 /// What the worker is in the lane.
 #[derive(Debug)]
 enum Role {
@@ -122,6 +145,25 @@ impl Lane {
 
     pub(crate) fn dropped(&self) -> u64 {
         self.dropped
+    }
+
+    /// What this worker is doing in the lane.
+    pub(crate) fn doing(&self) -> Doing {
+        match (&self.role, self.mode()) {
+            (_, Some(Mode::Solo)) => Doing::Solo,
+            (_, Some(Mode::Joining { .. })) => Doing::Joining,
+            (_, Some(Mode::Pair)) => Doing::Pair,
+            (Role::Partner(partner), None) => partner.doing(self.lineage.exists(), self.standing),
+            (Role::Primary(_), None) => unreachable!("a primary has a mode"),
+        }
+    }
+
+    /// Memory of entries that wait to be sent or applied.
+    pub(crate) fn buffered_bytes(&self) -> usize {
+        match &self.role {
+            Role::Primary(_) => self.log.bytes(),
+            Role::Partner(partner) => self.log.bytes() + partner.held_bytes(),
+        }
     }
 
     /// The last entry that this worker has.

@@ -7,8 +7,8 @@ use tandem_wire::replication::{
     Batch, Body, Difference, Entry, Group, LaneReport, Lineage, Operation, Record, Sequence, Slot, Standing, TermStart,
 };
 
-use super::{Context, Lane, Role, common};
-use crate::log::Log;
+use super::{Context, Doing, Lane, Role, common};
+use crate::log::{Log, cost};
 use crate::output::Event;
 use crate::rules::Millis;
 use crate::slots::{Shape, SlotSet};
@@ -70,6 +70,21 @@ impl Partner {
             merges: false,
             is_foreign: false,
         }
+    }
+
+    pub(super) fn doing(&self, has_data: bool, standing: Standing) -> Doing {
+        match self.state {
+            State::Idle if !has_data => Doing::Loading,
+            State::Idle => Doing::Idle,
+            State::Uploading { .. } => Doing::Uploading,
+            State::Asking { .. } => Doing::Asking,
+            State::Streaming(_) if standing == Standing::Ready => Doing::Following,
+            State::Streaming(_) => Doing::Refilling,
+        }
+    }
+
+    pub(super) fn held_bytes(&self) -> usize {
+        self.held.iter().map(|entry| cost(entry)).sum()
     }
 
     pub(super) fn end(&self) -> Sequence {

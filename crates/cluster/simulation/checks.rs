@@ -1,0 +1,180 @@
+//! What has to hold of a run.
+
+use tandem_cluster::{Service, Store};
+use tandem_wire::replication::Standing;
+
+use super::copy::value_of;
+use super::history::{Verdict, judge};
+use super::process::Reply;
+use super::world::{Phase, World};
+
+/// How long the last requests may take, in ms.
+const PATIENCE: u64 = 4_000;
+
+impl World {
+    /// A worker has just done something in a lane by itself.
+    pub fn check_served(&mut self, worker: usize, lane: u16) {
+        let other = 1 - worker;
+        let at = self.time_of(other);
+        if let Some(process) = &self.hosts[worker].process
+            && process.node.standing(lane) != Standing::Ready
+        {
+            self.fail(format!("worker {worker} answers for lane {lane} while it is incomplete"));
+            return;
+        }
+        let Some(process) = &self.hosts[other].process else { return };
+        if !self.hosts[other].is_paused && process.node.service(lane, false, at.now) == Service::Here {
+            self.has_split = true;
+            if !self.may_split {
+                self.fail(format!("both answer for lane {lane}"));
+            }
+        }
+    }
+
+    /// Everything is well, and clients have stopped: first their last requests, then a read of every key from both.
+    pub fn finish(&mut self) {
+        let started = *self.finishing.get_or_insert(self.now);
+        if self.now > started + PATIENCE {
+            self.fail(format!("{} requests without an answer after calm", self.clients.pending.len()));
+            return;
+        }
+        if !self.clients.pending.is_empty() {
+            return;
+        }
+        if !self.has_written {
+            self.has_written = true;
+            // Every lane takes a write, from either side.
+            for worker in 0..2 {
+                for lane in 0..self.shape.lanes() {
+                    let key = self.clients.add_key_in(lane);
+                    let request = self.clients.last(true, key);
+                    self.issue(worker, request);
+                }
+            }
+            return;
+        }
+        if !self.has_read {
+            self.has_read = true;
+            for key in 0..self.clients.keys.len() {
+                for worker in 0..2 {
+                    let request = self.clients.last(false, key);
+                    self.issue(worker, request);
+                }
+            }
+            return;
+        }
+        if self.has_refused {
+            self.fail("a request was refused although everything was well".to_owned());
+            return;
+        }
+        // What is under way to the partner is acknowledged there within a few ways.
+        if self.now < started + 300 || self.is_under_way() {
+            return;
+        }
+        self.check_copies();
+        self.check_keys();
+        self.check_groups();
+        self.coverage.splits += u64::from(self.has_split);
+        self.coverage.strict += u64::from(!self.may_lose && !self.may_split);
+        self.coverage.acknowledged += self.clients.acknowledged;
+        self.phase = Phase::Over;
+    }
+
+    /// Notes what came of one of the last requests.
+    pub fn on_last(&mut self, reply: &Reply) {
+        if self.has_written && !matches!(reply, Reply::Done { .. }) {
+            self.has_refused = true;
+        }
+    }
+
+    fn is_under_way(&self) -> bool {
+        (0..self.shape.lanes()).any(|lane| {
+            let ends = |worker: usize| self.hosts[worker].process.as_ref().map(|process| process.node.position(lane));
+            let (Some(one), Some(other)) = (ends(0), ends(1)) else { return true };
+            one.0 != one.1 || one.1 != other.1
+        })
+    }
+
+    /// Both copies are the same, and nobody waits.
+    fn check_copies(&mut self) {
+        let [Some(one), Some(other)] = [&self.hosts[0].process, &self.hosts[1].process] else { return };
+        let mut problem = None;
+        for lane in 0..self.shape.lanes() {
+            if !one.copy.live_of(lane).eq(other.copy.live_of(lane)) {
+                problem = Some(format!("copies of lane {lane} differ"));
+            }
+        }
+        for slot in 0..self.shape.slots() {
+            if one.copy.sum(slot).digest != other.copy.sum(slot).digest {
+                problem = Some(format!("digests of slot {slot} differ"));
+            }
+        }
+        if one.unanswered() + other.unanswered() > 0 {
+            problem = Some(format!("{} and {} requests wait for ever", one.unanswered(), other.unanswered()));
+        }
+        if let Some(problem) = problem {
+            self.fail(problem);
+        }
+    }
+
+    /// No acknowledged change is lost, nothing old or removed is back, and clients saw one order of things.
+    fn check_keys(&mut self) {
+        let mut lost = 0;
+        let dropped: u64 = self.dropped
+            + self.hosts.iter().filter_map(|host| host.process.as_ref()).map(|one| one.node.dropped()).sum::<u64>();
+        for number in 0..self.clients.keys.len() {
+            let (key, known) = (&self.clients.keys[number], &self.clients.known[number]);
+            let Some(process) = &self.hosts[0].process else { return };
+            let record =
+                process.copy.get(key.slot, &key.name).map(|one| (one.version, one.value.as_ref().map(value_of)));
+            if let (Some((newest, removed)), false) = (known.newest, self.may_lose) {
+                match record {
+                    Some((version, value)) if version < newest => {
+                        let what = if removed { "is back" } else { "has an older value" };
+                        self.fail(format!("key {number} {what}: {value:?} of {version}, acknowledged {newest}"));
+                        return;
+                    }
+                    None if !removed && !known.may_vanish => {
+                        lost += 1;
+                        self.trace(|| format!("key {number} is lost: acknowledged {newest}"));
+                    }
+                    _ => {}
+                }
+            }
+            if !self.may_split && !self.may_lose {
+                match judge(&known.acts) {
+                    Verdict::Fits => self.coverage.judged += 1,
+                    Verdict::TooLong => self.coverage.unjudged += 1,
+                    Verdict::Broken => {
+                        let acts = known.acts.clone();
+                        self.trace(|| format!("{acts:#?}"));
+                        self.fail(format!("what clients saw of key {number} fits no order"));
+                        return;
+                    }
+                }
+            }
+        }
+        if lost > dropped {
+            self.fail(format!("{lost} acknowledged keys are lost, {dropped} counted as dropped"));
+        }
+    }
+
+    /// What was written together is there together.
+    fn check_groups(&mut self) {
+        if self.may_lose || self.may_split {
+            return;
+        }
+        let Some(process) = &self.hosts[0].process else { return };
+        let value = |key: usize| {
+            let key = &self.clients.keys[key];
+            process.copy.get(key.slot, &key.name).and_then(|record| record.value.as_ref().map(value_of))
+        };
+        let torn = self.clients.pairs().find(|&(one, other)| {
+            let vanished = self.clients.known[one].may_vanish || self.clients.known[other].may_vanish;
+            value(one) != value(other) && !vanished
+        });
+        if let Some((one, other)) = torn {
+            self.fail(format!("keys {one} and {other} were written together, and differ"));
+        }
+    }
+}

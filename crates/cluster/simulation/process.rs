@@ -1,0 +1,349 @@
+//! The data plane of a worker: does requests or passes them on, and holds replies until they may be given.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tandem_cluster::{Identity, Node, Output, Rules, Service, Shape, Store};
+use tandem_wire::replication::{LaneNumber, Record, Sequence, Slot, Version};
+
+use super::copy::{Copy, value_of};
+
+/// A key.
+#[derive(Debug, Clone)]
+pub struct Key {
+    pub name: Arc<[u8]>,
+    pub slot: Slot,
+    pub lane: LaneNumber,
+}
+
+/// What a client asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    Get,
+    /// Leaves this value, for so many ms if that is not 0.
+    Set(u64, u64),
+    /// Leaves this value, and shows the one before.
+    Swap(u64),
+    Delete,
+}
+
+impl Action {
+    pub fn writes(self) -> bool {
+        self != Self::Get
+    }
+}
+
+/// A request.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Number of it among all.
+    pub number: u64,
+    pub action: Action,
+    /// Number of each key among all.
+    pub keys: Vec<usize>,
+    /// Another worker has passed it on.
+    pub is_forwarded: bool,
+}
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// It is done.
+    Done {
+        /// What was there, of each key.
+        seen: Vec<Option<u64>>,
+        /// What it has now.
+        versions: Vec<Version>,
+        copies: u8,
+    },
+    /// It was not done.
+    Refused,
+    /// It may have been done.
+    Unknown,
+}
+
+struct Held {
+    request: Request,
+    places: Vec<(LaneNumber, Sequence)>,
+    reply: Reply,
+    since: u64,
+}
+
+/// A running worker.
+pub struct Process {
+    pub node: Node,
+    pub copy: Copy,
+    shape: Shape,
+    /// Done, and not acknowledged.
+    held: BTreeMap<u64, Held>,
+    /// Not begun yet, and until when.
+    waiting: BTreeMap<u64, (Request, u64)>,
+    /// The partner does them, and until when.
+    forwarded: BTreeMap<u64, (Request, u64)>,
+    /// Its connection to the partner, and how many attempts at one there were.
+    pub dialled: Option<usize>,
+    pub attempts: u64,
+    pub accepted: u64,
+    pub is_leaving: bool,
+}
+
+/// What a request leads to.
+pub enum Deed {
+    Reply(Request, Reply),
+    Forward(Request),
+    /// The key was given up for others.
+    Evicted(usize),
+    /// It was done here while this was the state of it.
+    Served {
+        lane: LaneNumber,
+    },
+}
+
+/// How long a request may wait before it is refused, and how long the partner may take for one, in ms.
+const PATIENCE: u64 = 50;
+const FORWARD_PATIENCE: u64 = 400;
+
+/// The time of a worker.
+#[derive(Debug, Clone, std::marker::Copy)]
+pub struct Now {
+    pub now: u64,
+    pub wall: u64,
+}
+
+impl Process {
+    pub fn new(identity: Identity, shape: Shape, rules: Rules, seed: u64, room: usize) -> Self {
+        Self {
+            node: Node::new(identity, shape, rules, seed),
+            copy: Copy::new(shape, room),
+            shape,
+            held: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            forwarded: BTreeMap::new(),
+            dialled: None,
+            attempts: 0,
+            accepted: 0,
+            is_leaving: false,
+        }
+    }
+
+    /// Requests that have no reply yet.
+    pub fn unanswered(&self) -> usize {
+        self.held.len() + self.waiting.len() + self.forwarded.len()
+    }
+
+    /// A request has come.
+    pub fn accept(&mut self, at: Now, request: Request, keys: &[Key], out: &mut Vec<Output>, deeds: &mut Vec<Deed>) {
+        self.attempt(at, request, at.now + PATIENCE, keys, out, deeds);
+    }
+
+    fn attempt(
+        &mut self,
+        at: Now,
+        request: Request,
+        until: u64,
+        keys: &[Key],
+        out: &mut Vec<Output>,
+        deeds: &mut Vec<Deed>,
+    ) {
+        let services: Vec<Service> = request
+            .keys
+            .iter()
+            .map(|&key| self.node.service(keys[key].lane, request.action.writes(), at.now))
+            .collect();
+        if services.iter().all(|service| *service == Service::Here) {
+            self.execute(at, request, keys, out, deeds);
+        } else if services.contains(&Service::Loading) || request.is_forwarded && services.contains(&Service::Partner) {
+            deeds.push(Deed::Reply(request, Reply::Refused));
+        } else if services.iter().all(|service| *service == Service::Partner) {
+            self.forwarded.insert(request.number, (request.clone(), at.now + FORWARD_PATIENCE));
+            deeds.push(Deed::Forward(Request { is_forwarded: true, ..request }));
+        } else if at.now >= until || !services.contains(&Service::Wait) {
+            deeds.push(Deed::Reply(request, Reply::Refused));
+        } else {
+            self.waiting.insert(request.number, (request, until));
+        }
+    }
+
+    /// Tries again what waits; gives up what has waited for too long.
+    pub fn retry(&mut self, at: Now, keys: &[Key], out: &mut Vec<Output>, deeds: &mut Vec<Deed>) {
+        for (_, (request, until)) in std::mem::take(&mut self.waiting) {
+            self.attempt(at, request, until, keys, out, deeds);
+        }
+        self.forwarded.retain(|_, (request, until)| {
+            let is_late = at.now >= *until;
+            if is_late {
+                let reply = if request.action.writes() { Reply::Unknown } else { Reply::Refused };
+                deeds.push(Deed::Reply(request.clone(), reply));
+            }
+            !is_late
+        });
+        // Its client has stopped waiting long ago.
+        self.held.retain(|_, held| at.now < held.since + 10_000);
+    }
+
+    /// The partner has answered.
+    pub fn on_forwarded(&mut self, number: u64, reply: Reply, deeds: &mut Vec<Deed>) {
+        if let Some((request, _)) = self.forwarded.remove(&number) {
+            deeds.push(Deed::Reply(request, reply));
+        }
+    }
+
+    fn execute(&mut self, at: Now, request: Request, keys: &[Key], out: &mut Vec<Output>, deeds: &mut Vec<Deed>) {
+        let time = self.node.time_ms(at.wall);
+        let seen: Vec<Option<u64>> = request
+            .keys
+            .iter()
+            .map(|&key| {
+                let record = self.copy.get(keys[key].slot, &keys[key].name)?;
+                let is_over = record.expires_at != 0 && record.expires_at <= time;
+                record.value.as_ref().filter(|_| !is_over).map(value_of)
+            })
+            .collect();
+        request.keys.iter().for_each(|&key| deeds.push(Deed::Served { lane: keys[key].lane }));
+        let (value, ttl) = match request.action {
+            Action::Get => (None, 0),
+            Action::Set(value, ttl) => (Some(value), ttl),
+            Action::Swap(value) => (Some(value), 0),
+            Action::Delete => (None, 0),
+        };
+        let mut versions = Vec::new();
+        let places = if request.action.writes() {
+            if value.is_some() && !self.make_room(at, request.keys.len(), &request.keys, keys, out, deeds) {
+                deeds.push(Deed::Reply(request, Reply::Refused));
+                return;
+            }
+            let mut parts: Vec<(LaneNumber, Vec<Record>)> = Vec::new();
+            for &key in &request.keys {
+                let expires_at = if ttl == 0 { 0 } else { time + ttl };
+                let record = self.record(at, &keys[key], value, expires_at);
+                versions.push(record.version);
+                self.copy.apply(&record).expect("there is room");
+                match parts.iter_mut().find(|(lane, _)| *lane == keys[key].lane) {
+                    Some((_, records)) => records.push(record),
+                    None => parts.push((keys[key].lane, vec![record])),
+                }
+            }
+            self.node.commit(at.now, at.wall, &mut self.copy, parts, out)
+        } else {
+            let lanes = request.keys.iter().map(|&key| keys[key].lane);
+            lanes
+                .map(|lane| (lane, self.node.position(lane)))
+                .filter(|(_, (done, end))| done < end)
+                .map(|(lane, (_, end))| (lane, end))
+                .collect()
+        };
+        let reply = Reply::Done { seen, versions, copies: 2 };
+        if places.is_empty() {
+            deeds.push(Deed::Reply(request, reply));
+        } else {
+            self.held.insert(request.number, Held { request, places, reply, since: at.now });
+        }
+    }
+
+    fn record(&mut self, at: Now, key: &Key, value: Option<u64>, expires_at: u64) -> Record {
+        let version = self.node.next_version(&self.copy, at.wall, key.slot, &key.name);
+        let value = value.map(|value| Arc::from(value.to_be_bytes().as_slice()));
+        Record { slot: key.slot, key: Arc::clone(&key.name), version, expires_at, value }
+    }
+
+    /// Evicts until there is room for so many records; false if that is not possible.
+    fn make_room(
+        &mut self,
+        at: Now,
+        records: usize,
+        spared: &[usize],
+        keys: &[Key],
+        out: &mut Vec<Output>,
+        deeds: &mut Vec<Deed>,
+    ) -> bool {
+        // The partner has as much room, and needs some of it for what is under way.
+        let aim = (self.node.capacity() as usize).min(self.copy.room).saturating_sub(8);
+        while self.copy.len() + records > aim {
+            let lanes = (0..self.shape.lanes()).filter(|&lane| self.node.service(lane, true, at.now) == Service::Here);
+            let victim = lanes.flat_map(|lane| self.copy.live_of(lane)).filter_map(|record| {
+                let key = keys.iter().position(|key| key.name == record.key)?;
+                (!spared.contains(&key)).then_some((record.version, key))
+            });
+            let Some((_, victim)) = victim.min() else { return self.copy.len() + records <= self.copy.room };
+            self.evict(at, victim, keys, out, deeds);
+        }
+        true
+    }
+
+    fn evict(&mut self, at: Now, victim: usize, keys: &[Key], out: &mut Vec<Output>, deeds: &mut Vec<Deed>) {
+        let key = &keys[victim];
+        let record = self.record(at, key, None, 0);
+        self.copy.evict(key.slot, &key.name);
+        self.node.commit(at.now, at.wall, &mut self.copy, vec![(key.lane, vec![record])], out);
+        deeds.push(Deed::Evicted(victim));
+    }
+
+    /// The partner is short of memory.
+    pub fn make_room_in(
+        &mut self,
+        at: Now,
+        lane: LaneNumber,
+        keys: &[Key],
+        out: &mut Vec<Output>,
+        deeds: &mut Vec<Deed>,
+    ) {
+        for _ in 0..2 {
+            let oldest = self.copy.live_of(lane).min_by_key(|record| record.version);
+            let Some(victim) = oldest.and_then(|record| keys.iter().position(|key| key.name == record.key)) else {
+                return;
+            };
+            self.evict(at, victim, keys, out, deeds);
+        }
+    }
+
+    /// Removes what has expired.
+    pub fn expire(&mut self, at: Now, keys: &[Key], out: &mut Vec<Output>) {
+        let time = self.node.time_ms(at.wall);
+        for lane in 0..self.shape.lanes() {
+            if self.node.service(lane, true, at.now) != Service::Here {
+                continue;
+            }
+            let over = self.copy.live_of(lane).find(|record| record.expires_at != 0 && record.expires_at <= time);
+            let Some(key) = over.and_then(|record| keys.iter().find(|key| key.name == record.key)).cloned() else {
+                continue;
+            };
+            let record = self.record(at, &key, None, 0);
+            self.copy.apply(&record).expect("a removal needs no room");
+            self.node.commit(at.now, at.wall, &mut self.copy, vec![(lane, vec![record])], out);
+        }
+    }
+
+    /// Entries of a lane are acknowledged.
+    pub fn on_committed(&mut self, lane: LaneNumber, sequence: Sequence, by: u8, deeds: &mut Vec<Deed>) {
+        let mut done = Vec::new();
+        for (&number, held) in &mut self.held {
+            let before = held.places.len();
+            held.places.retain(|&(one, place)| one != lane || place > sequence);
+            if held.places.len() < before
+                && let Reply::Done { copies, .. } = &mut held.reply
+            {
+                *copies = (*copies).min(by);
+            }
+            if held.places.is_empty() {
+                done.push(number);
+            }
+        }
+        for number in done {
+            if let Some(held) = self.held.remove(&number) {
+                deeds.push(Deed::Reply(held.request, held.reply));
+            }
+        }
+    }
+
+    /// Another worker is primary of a lane.
+    pub fn on_deposed(&mut self, lane: LaneNumber, deeds: &mut Vec<Deed>) {
+        self.held.retain(|_, held| {
+            let is_hit = held.places.iter().any(|&(one, _)| one == lane);
+            if is_hit {
+                let reply = if held.request.action.writes() { Reply::Unknown } else { Reply::Refused };
+                deeds.push(Deed::Reply(held.request.clone(), reply));
+            }
+            !is_hit
+        });
+    }
+}

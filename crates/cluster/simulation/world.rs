@@ -1,0 +1,681 @@
+//! Two workers, a witness, clients and what lies between them, in an order that follows from a seed.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use tandem_cluster::{Identity, Input, Layout, Output, Rules, Shape, Testimony};
+use tandem_wire::replication::{Frame, Incarnation, NodeId};
+
+use super::clients::Clients;
+use super::coverage::Coverage;
+use super::faults::{Fault, plan};
+use super::network::{Connection, Network, STALLED, Weather};
+use super::process::{Deed, Now, Process, Reply, Request};
+use super::random::Random;
+
+/// What comes to a worker.
+#[derive(Debug, Clone)]
+pub enum Arrival {
+    Tick,
+    Dialled {
+        attempt: u64,
+        connection: usize,
+    },
+    Refused {
+        attempt: u64,
+    },
+    Closed {
+        attempt: u64,
+    },
+    Frame {
+        number: u64,
+        frame: Frame,
+    },
+    Witness(Testimony),
+    Request(Request),
+    /// The partner's answer to a request that was passed on.
+    Answer(u64, Reply),
+    Stop,
+}
+
+/// What happens at some time.
+#[derive(Debug, Clone)]
+pub enum Event {
+    Arrival {
+        to: usize,
+        life: u32,
+        arrival: Arrival,
+    },
+    /// A worker's attempt at a connection reaches the other one.
+    Knock {
+        from: usize,
+        life: u32,
+        attempt: u64,
+    },
+    /// The witness has looked for the partner of this worker.
+    Looked {
+        by: usize,
+        life: u32,
+    },
+    ClientTurn(usize),
+    Answer {
+        number: u64,
+        reply: Reply,
+    },
+    ClientGivesUp(u64),
+    Start(usize),
+    Resume {
+        worker: usize,
+        life: u32,
+    },
+    /// Faults begin and end, and what there is to see is looked at.
+    Control,
+    /// A slow worker stands still again.
+    Stumble {
+        worker: usize,
+        until: u64,
+    },
+}
+
+struct Scheduled {
+    at: u64,
+    order: u64,
+    event: Event,
+}
+
+impl PartialEq for Scheduled {
+    fn eq(&self, other: &Self) -> bool {
+        (self.at, self.order) == (other.at, other.order)
+    }
+}
+
+impl Eq for Scheduled {}
+
+impl PartialOrd for Scheduled {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Scheduled {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.at, self.order).cmp(&(other.at, other.order))
+    }
+}
+
+/// A place where a worker runs.
+pub struct Host {
+    pub process: Option<Process>,
+    pub life: u32,
+    pub is_paused: bool,
+    /// What came while the process stood still.
+    pub backlog: Vec<Arrival>,
+    /// By how much its wall clock is wrong, in ms.
+    pub skew: i64,
+    /// What its own clock showed when everything began, in ms.
+    boot: u64,
+    /// How often it looks at the time, in ms.
+    tick_every: u64,
+    pub room: usize,
+}
+
+/// Where a run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    Faults,
+    /// Nothing goes wrong any more: everything has to become well.
+    Calm {
+        since: u64,
+    },
+    Over,
+}
+
+/// All of it.
+pub struct World {
+    pub now: u64,
+    pub random: Random,
+    pub shape: Shape,
+    pub rules: Rules,
+    pub has_witness: bool,
+    pub hosts: [Host; 2],
+    pub network: Network,
+    pub clients: Clients,
+    pub coverage: Coverage,
+    pub phase: Phase,
+    pub faults: Vec<Fault>,
+    /// Faults that last, and until when.
+    pub active: Vec<(Fault, u64)>,
+    pub next_fault: usize,
+    pub fault_due: u64,
+    /// A worker went while it was the only one to have something.
+    pub may_lose: bool,
+    /// Both may have served the same lanes.
+    pub may_split: bool,
+    pub has_split: bool,
+    pub clients_stop: bool,
+    /// Since when nothing was wrong, at the end.
+    pub well_since: Option<u64>,
+    /// When the last requests were made, and which of them were.
+    pub finishing: Option<u64>,
+    pub has_written: bool,
+    pub has_read: bool,
+    pub has_refused: bool,
+    pub violation: Option<String>,
+    pub is_traced: bool,
+    pub dropped: u64,
+    events: BinaryHeap<Reverse<Scheduled>>,
+    order: u64,
+    deeds: Vec<Deed>,
+    outputs: Vec<Output>,
+}
+
+/// Clients that are at work at a time.
+const CLIENTS: usize = 4;
+/// How long a client waits, in ms.
+const CLIENT_PATIENCE: u64 = 1_000;
+/// A wall clock's time when everything begins.
+const EPOCH: u64 = 1_700_000_000_000;
+
+impl World {
+    pub fn new(seed: u64, rules: &Rules, is_traced: bool) -> Self {
+        let mut random = Random::new(seed.wrapping_mul(0x2545_F491_4F6C_DD1D).wrapping_add(7));
+        let shape = random.pick(&[Shape::new(8, 2), Shape::new(8, 4), Shape::new(16, 4), Shape::new(4, 4)]);
+        let mut rules = rules.clone();
+        rules.layout = random.pick(&[Layout::Single, Layout::Split]);
+        rules.timing.alone_after_ms = random.pick(&[1_000, 2_000, 5_000]);
+        rules.volume.frame_bytes = random.pick(&[100, 400, 64 << 10]);
+        rules.volume.window_bytes = random.pick(&[1_000, 4_000, 1 << 20]);
+        rules.volume.batch_bytes = random.pick(&[20, 60, 1_000]);
+        rules.volume.refilling_lanes = random.pick(&[1, 2, 4]);
+        let weather = Weather {
+            delay: random.pick(&[(0, 0), (0, 2), (1, 5), (5, 60)]),
+            lost: random.pick(&[0, 0, 5, 40]),
+            doubled: random.pick(&[0, 0, 10, 50]),
+            overtaken: random.pick(&[0, 0, 10, 50]),
+        };
+        let room = random.pick(&[30, 60, 10_000, 10_000]);
+        let mut host = |boot| Host {
+            process: None,
+            life: 0,
+            is_paused: false,
+            backlog: Vec::new(),
+            skew: random.pick(&[0, 0, 3, -40, 120]),
+            boot,
+            tick_every: random.pick(&[5, 10, 40]),
+            room,
+        };
+        let hosts = [host(1_000_000), host(3_333)];
+        let faults = plan(&mut random);
+        let mut world = Self {
+            now: 0,
+            shape,
+            rules,
+            has_witness: random.chance(50),
+            hosts,
+            network: Network::new(weather),
+            clients: Clients::new(shape, CLIENTS, &mut random),
+            coverage: Coverage::default(),
+            phase: Phase::Faults,
+            faults,
+            active: Vec::new(),
+            next_fault: 0,
+            fault_due: 0,
+            may_lose: false,
+            may_split: false,
+            has_split: false,
+            clients_stop: false,
+            well_since: None,
+            finishing: None,
+            has_written: false,
+            has_read: false,
+            has_refused: false,
+            violation: None,
+            is_traced,
+            dropped: 0,
+            events: BinaryHeap::new(),
+            order: 0,
+            deeds: Vec::new(),
+            outputs: Vec::new(),
+            random,
+        };
+        let late = if world.random.chance(15) { world.rules.timing.alone_after_ms + 700 } else { 50 };
+        let first = world.random.below(2) as usize;
+        world.after(0, Event::Start(first));
+        let wait = world.random.below(late);
+        world.after(wait, Event::Start(1 - first));
+        for client in 0..CLIENTS {
+            let wait = world.random.below(400);
+            world.after(wait, Event::ClientTurn(client));
+        }
+        world.after(0, Event::Control);
+        world
+    }
+
+    pub fn trace(&self, line: impl FnOnce() -> String) {
+        if self.is_traced {
+            println!("{:6} {}", self.now, line());
+        }
+    }
+
+    pub fn fail(&mut self, what: String) {
+        self.trace(|| format!("FAILED {what}"));
+        self.violation.get_or_insert(what);
+    }
+
+    pub fn after(&mut self, wait: u64, event: Event) {
+        self.at(self.now + wait, event);
+    }
+
+    fn at(&mut self, at: u64, event: Event) {
+        self.order += 1;
+        self.events.push(Reverse(Scheduled { at, order: self.order, event }));
+    }
+
+    /// Runs until everything is over, or something is wrong.
+    pub fn run(&mut self) {
+        while self.phase != Phase::Over && self.violation.is_none() {
+            let Some(Reverse(next)) = self.events.pop() else { return };
+            self.now = next.at;
+            self.happen(next.event);
+        }
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Arrival { to, life, arrival } => {
+                if self.hosts[to].life != life || self.hosts[to].process.is_none() {
+                    return;
+                }
+                if matches!(arrival, Arrival::Tick) {
+                    let every = self.hosts[to].tick_every;
+                    self.after(every, Event::Arrival { to, life, arrival: Arrival::Tick });
+                }
+                if self.hosts[to].is_paused {
+                    if !matches!(arrival, Arrival::Tick) {
+                        self.hosts[to].backlog.push(arrival);
+                    }
+                } else {
+                    self.arrive(to, arrival);
+                }
+            }
+            Event::Knock { from, life, attempt } => self.knock(from, life, attempt),
+            Event::Looked { by, life } => {
+                let other = &self.hosts[1 - by];
+                let testimony =
+                    if other.process.is_some() && !other.is_paused { Testimony::Reached } else { Testimony::Unreached };
+                self.send_to(by, life, 1, Arrival::Witness(testimony));
+            }
+            Event::ClientTurn(client) => self.client_turn(client),
+            Event::Answer { number, reply } => self.answer(number, &reply),
+            Event::ClientGivesUp(number) => self.answer(number, &Reply::Unknown),
+            Event::Start(worker) => self.start(worker),
+            Event::Resume { worker, life } => self.resume(worker, life),
+            Event::Control => self.control(),
+            Event::Stumble { worker, until } => self.stumble(worker, until),
+        }
+    }
+
+    fn send_to(&mut self, to: usize, life: u32, wait: u64, arrival: Arrival) {
+        self.after(wait, Event::Arrival { to, life, arrival });
+    }
+
+    /// The time as a worker sees it.
+    pub fn time_of(&self, worker: usize) -> Now {
+        let host = &self.hosts[worker];
+        Now { now: self.now + host.boot, wall: (EPOCH + self.now).saturating_add_signed(host.skew) }
+    }
+
+    /// A process begins, without data.
+    pub fn start(&mut self, worker: usize) {
+        if self.hosts[worker].process.is_some() {
+            return;
+        }
+        let host = &mut self.hosts[worker];
+        host.life += 1;
+        host.is_paused = false;
+        host.backlog.clear();
+        let seed = self.random.next();
+        let incarnation = self.incarnation(worker, seed);
+        let identity = Identity {
+            me: NodeId(worker as u64 + 1),
+            partner: NodeId(2 - worker as u64),
+            incarnation,
+            capacity: self.hosts[worker].room as u64,
+            has_witness: self.has_witness,
+        };
+        let room = self.hosts[worker].room;
+        // What is under way from the partner needs room, too.
+        let process = Process::new(identity, self.shape, self.rules.clone(), seed, room + 20);
+        self.hosts[worker].process = Some(self.spoilt(process));
+        self.network.vanished[worker] = false;
+        let life = self.hosts[worker].life;
+        self.trace(|| format!("{worker} starts, life {life}"));
+        self.send_to(worker, life, 0, Arrival::Tick);
+    }
+
+    #[cfg(not(feature = "planted"))]
+    fn incarnation(&self, _worker: usize, seed: u64) -> Incarnation {
+        Incarnation(seed)
+    }
+
+    #[cfg(not(feature = "planted"))]
+    fn spoilt(&self, process: Process) -> Process {
+        process
+    }
+
+    #[cfg(feature = "planted")]
+    fn incarnation(&self, worker: usize, seed: u64) -> Incarnation {
+        let is_reused = self.rules.planted == Some(tandem_cluster::planted::Defect::ReuseIncarnation);
+        Incarnation(if is_reused { worker as u64 + 1 } else { seed })
+    }
+
+    #[cfg(feature = "planted")]
+    fn spoilt(&self, mut process: Process) -> Process {
+        process.copy.forgets_floors = self.rules.planted == Some(tandem_cluster::planted::Defect::ForgetFloor);
+        process
+    }
+
+    /// A process ends, with its data.
+    pub fn kill(&mut self, worker: usize, silently: bool) {
+        let Some(process) = self.hosts[worker].process.take() else { return };
+        self.trace(|| format!("{worker} ends"));
+        self.dropped += process.node.dropped();
+        self.hosts[worker].is_paused = false;
+        self.network.vanished[worker] = silently;
+        let other = 1 - worker;
+        if !silently && let Some(dialled) = self.hosts[other].process.as_ref().and_then(|process| process.dialled) {
+            self.reset(dialled);
+        }
+    }
+
+    /// A connection is reset: its dialler learns of it.
+    pub fn reset(&mut self, connection: usize) {
+        let delay = self.network.delay(&mut self.random);
+        let one = &mut self.network.connections[connection];
+        let ((worker, life), was_open) = (one.dialler, one.is_open);
+        one.is_open = false;
+        one.stalled.clear();
+        if was_open
+            && !self.network.cut[1 - worker]
+            && let Some(process) = &self.hosts[worker].process
+        {
+            let attempt = process.attempts;
+            self.send_to(worker, life, delay, Arrival::Closed { attempt });
+        }
+    }
+
+    fn resume(&mut self, worker: usize, life: u32) {
+        let host = &mut self.hosts[worker];
+        if host.life != life || !host.is_paused || host.process.is_none() {
+            return;
+        }
+        host.is_paused = false;
+        let mut backlog = std::mem::take(&mut host.backlog);
+        self.trace(|| format!("{worker} goes on with {} in its queue", backlog.len()));
+        // Whether timers, sockets or requests come first is up to its threads.
+        match self.random.below(3) {
+            0 => backlog.insert(0, Arrival::Tick),
+            1 => backlog.sort_by_key(|arrival| !matches!(arrival, Arrival::Request(_))),
+            _ => backlog.push(Arrival::Tick),
+        }
+        for arrival in backlog {
+            self.arrive(worker, arrival);
+        }
+    }
+
+    /// Something comes to a process.
+    fn arrive(&mut self, worker: usize, arrival: Arrival) {
+        let at = self.time_of(worker);
+        let (mut out, mut deeds) = (std::mem::take(&mut self.outputs), std::mem::take(&mut self.deeds));
+        let keys = std::mem::take(&mut self.clients.keys);
+        if let Some(process) = &mut self.hosts[worker].process {
+            let input = match arrival {
+                Arrival::Tick => Some(Input::Tick),
+                Arrival::Dialled { attempt, connection } => (attempt == process.attempts).then(|| {
+                    process.dialled = Some(connection);
+                    self.network.connections[connection].is_open = true;
+                    Input::Dialled
+                }),
+                Arrival::Refused { attempt } => (attempt == process.attempts).then_some(Input::Refused),
+                Arrival::Closed { attempt } => (attempt == process.attempts && process.dialled.is_some()).then(|| {
+                    process.dialled = None;
+                    Input::Closed
+                }),
+                Arrival::Frame { number, frame } => Some(Input::Frame { connection: number, frame }),
+                Arrival::Witness(testimony) => Some(Input::Witness(testimony)),
+                Arrival::Stop => {
+                    process.is_leaving = true;
+                    Some(Input::Stop)
+                }
+                Arrival::Request(request) => {
+                    process.accept(at, request, &keys, &mut out, &mut deeds);
+                    None
+                }
+                Arrival::Answer(number, reply) => {
+                    process.on_forwarded(number, reply, &mut deeds);
+                    None
+                }
+            };
+            let is_tick = matches!(input, Some(Input::Tick));
+            if let Some(input) = input {
+                process.node.step(at.now, at.wall, input, &mut process.copy, &mut out);
+            }
+            if out.len() > 2_000 {
+                self.violation.get_or_insert(format!("{} outputs of one step", out.len()));
+            }
+            if is_tick {
+                process.expire(at, &keys, &mut out);
+            }
+            process.retry(at, &keys, &mut out, &mut deeds);
+        }
+        self.clients.keys = keys;
+        self.follow(worker, at, &mut out, &mut deeds);
+        (self.outputs, self.deeds) = (out, deeds);
+    }
+
+    /// Does what a step asks for, and what that leads to.
+    fn follow(&mut self, worker: usize, at: Now, out: &mut Vec<Output>, deeds: &mut Vec<Deed>) {
+        while !out.is_empty() || !deeds.is_empty() {
+            let outputs = std::mem::take(out);
+            for output in outputs {
+                match output {
+                    Output::Send(body) => self.send(worker, body),
+                    Output::Dial => self.dial(worker),
+                    Output::AskWitness => {
+                        let life = self.hosts[worker].life;
+                        self.coverage.witnessed += 1;
+                        self.after(1, Event::Looked { by: worker, life });
+                    }
+                    Output::Event(event) => {
+                        self.trace(|| format!("{worker} {event:?}"));
+                        self.coverage.event(&event);
+                    }
+                    Output::Committed { lane, sequence, copies } => {
+                        let Some(process) = &mut self.hosts[worker].process else { continue };
+                        process.on_committed(lane, sequence, copies, deeds);
+                    }
+                    Output::Deposed(lane) => {
+                        let Some(process) = &mut self.hosts[worker].process else { continue };
+                        process.on_deposed(lane, deeds);
+                    }
+                    Output::MakeRoom(lane) => {
+                        let Some(process) = &mut self.hosts[worker].process else { continue };
+                        process.make_room_in(at, lane, &self.clients.keys, out, deeds);
+                    }
+                }
+            }
+            for deed in std::mem::take(deeds) {
+                self.on_deed(worker, deed);
+            }
+        }
+    }
+
+    fn on_deed(&mut self, worker: usize, deed: Deed) {
+        match deed {
+            Deed::Reply(request, reply) => {
+                self.trace(|| {
+                    format!("{worker} answers {} {:?} {:?}: {reply:?}", request.number, request.action, request.keys)
+                });
+                if request.is_forwarded {
+                    let life = self.hosts[1 - worker].life;
+                    self.pass(worker, life, Arrival::Answer(request.number, reply));
+                } else {
+                    let wait = self.random.below(2);
+                    self.after(wait, Event::Answer { number: request.number, reply });
+                }
+            }
+            Deed::Forward(request) => {
+                let life = self.hosts[1 - worker].life;
+                self.pass(worker, life, Arrival::Request(request));
+            }
+            Deed::Evicted(key) => {
+                self.trace(|| format!("{worker} evicts {key}"));
+                self.coverage.evicted += 1;
+                self.clients.evicted(key);
+            }
+            Deed::Served { lane } => self.check_served(worker, lane),
+        }
+    }
+
+    /// Sends something that is not replication to the other worker.
+    fn pass(&mut self, from: usize, life: u32, arrival: Arrival) {
+        let delay = self.network.delay(&mut self.random);
+        if !self.network.cut[from] {
+            self.send_to(1 - from, life, delay, arrival);
+        } else if self.random.chance(50) {
+            // It waits in a socket until the cut ends, or for ever.
+            let late = self.random.below(3_000);
+            self.send_to(1 - from, life, delay + late, arrival);
+        }
+    }
+
+    fn dial(&mut self, worker: usize) {
+        let life = self.hosts[worker].life;
+        let Some(process) = &mut self.hosts[worker].process else { return };
+        process.attempts += 1;
+        let attempt = process.attempts;
+        if let Some(old) = process.dialled.take() {
+            self.network.connections[old].is_open = false;
+            self.network.connections[old].stalled.clear();
+        }
+        if !self.network.cut[worker] {
+            let delay = self.network.delay(&mut self.random);
+            self.after(delay, Event::Knock { from: worker, life, attempt });
+        }
+    }
+
+    fn knock(&mut self, from: usize, life: u32, attempt: u64) {
+        let to = 1 - from;
+        if self.network.vanished[to] || self.network.cut[to] {
+            return;
+        }
+        let delay = self.network.delay(&mut self.random);
+        let to_life = self.hosts[to].life;
+        match &mut self.hosts[to].process {
+            Some(process) if !self.network.refuses[to] => {
+                process.accepted += 1;
+                let connection = self.network.connections.len();
+                let acceptor = Some((to_life, process.accepted));
+                self.network.connections.push(Connection {
+                    dialler: (from, life),
+                    acceptor,
+                    is_open: false,
+                    not_before: 0,
+                    stalled: Vec::new(),
+                });
+                self.send_to(from, life, delay, Arrival::Dialled { attempt, connection });
+            }
+            _ => self.send_to(from, life, delay, Arrival::Refused { attempt }),
+        }
+    }
+
+    fn send(&mut self, worker: usize, body: tandem_wire::replication::Body) {
+        let Some(process) = &self.hosts[worker].process else { return };
+        let Some(connection) = process.dialled else { return };
+        let frame = Frame { header: process.node.header(), body };
+        self.trace(|| format!("{worker} sends {:?}", frame.body));
+        self.coverage.frames += 1;
+        if self.network.cut[worker] {
+            let stalled = &mut self.network.connections[connection].stalled;
+            stalled.push(frame);
+            if stalled.len() > STALLED {
+                let (life, attempt) = (self.hosts[worker].life, process.attempts);
+                self.network.connections[connection].is_open = false;
+                self.network.connections[connection].stalled.clear();
+                self.send_to(worker, life, 0, Arrival::Closed { attempt });
+            }
+            return;
+        }
+        self.deliver(worker, connection, frame);
+    }
+
+    fn deliver(&mut self, from: usize, connection: usize, frame: Frame) {
+        let one = &self.network.connections[connection];
+        let Some((life, number)) = one.acceptor else { return };
+        if !one.is_open || self.hosts[1 - from].life != life {
+            return;
+        }
+        let fate = self.network.fate(self.now, connection, &frame.body, &mut self.random);
+        self.coverage.weather(fate.was_lost, fate.times.len() > 1, fate.was_overtaken);
+        for at in fate.times {
+            let arrival = Arrival::Frame { number, frame: frame.clone() };
+            self.at(at, Event::Arrival { to: 1 - from, life, arrival });
+        }
+    }
+
+    /// What waited for a cut to end comes, when its sender tries again.
+    pub fn release(&mut self, from: usize) {
+        for connection in 0..self.network.connections.len() {
+            if self.network.connections[connection].dialler.0 != from {
+                continue;
+            }
+            let stalled = std::mem::take(&mut self.network.connections[connection].stalled);
+            if !stalled.is_empty() {
+                let late = self.now + self.random.below(1_000);
+                self.network.connections[connection].not_before = late;
+            }
+            for frame in stalled {
+                self.deliver(from, connection, frame);
+            }
+        }
+    }
+
+    fn client_turn(&mut self, client: usize) {
+        if self.clients_stop {
+            return;
+        }
+        let request = self.clients.ask(client, &mut self.random);
+        let worker = self.clients.prefers[client];
+        self.issue(worker, request);
+    }
+
+    /// A client sends a request to a worker.
+    pub fn issue(&mut self, worker: usize, request: Request) {
+        let number = request.number;
+        self.trace(|| format!("  asks {worker}: {number} {:?} {:?}", request.action, request.keys));
+        let life = self.hosts[worker].life;
+        if self.hosts[worker].process.is_some() {
+            let wait = self.random.below(2);
+            self.send_to(worker, life, wait, Arrival::Request(request));
+            self.after(CLIENT_PATIENCE, Event::ClientGivesUp(number));
+        } else {
+            self.after(1, Event::Answer { number, reply: Reply::Refused });
+        }
+    }
+
+    fn answer(&mut self, number: u64, reply: &Reply) {
+        let Some(pending) = self.clients.end(number, reply) else { return };
+        self.on_last(reply);
+        let think = match reply {
+            Reply::Done { .. } => self.random.between(1, 40),
+            Reply::Refused | Reply::Unknown => {
+                self.clients.prefers[pending.client] ^= 1;
+                self.random.between(5, 60)
+            }
+        };
+        if self.random.chance(5) {
+            self.clients.prefers[pending.client] = self.random.below(2) as usize;
+        }
+        self.after(think, Event::ClientTurn(pending.client));
+    }
+}
