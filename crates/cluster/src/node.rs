@@ -280,6 +280,10 @@ impl Node {
 
     fn tick<S: Store>(&mut self, now: Millis, wall: u64, store: &mut S, out: &mut Vec<Output>) {
         let timing = self.rules.timing.clone();
+        // A connection on which nothing is answered may lead to a machine that has forgotten it.
+        if self.peer.state != PeerState::Up && now >= self.peer.dialled_at + timing.solo_after_ms {
+            self.peer.is_dialled = false;
+        }
         if !self.peer.is_dialled {
             self.dial(now, out);
         }
