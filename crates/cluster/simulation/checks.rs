@@ -23,7 +23,7 @@ impl World {
             return;
         }
         let Some(process) = &self.hosts[other].process else { return };
-        if !self.hosts[other].is_paused && process.node.service(lane, false, at.now) == Service::Here {
+        if !self.hosts[other].is_paused && process.node.service(lane, false, at.at) == Service::Here {
             self.has_split = true;
             if !self.may_split {
                 self.fail(format!("both answer for lane {lane}"));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tandem_cluster::{Identity, Node, Output, Rules, Service, Shape, Store};
+use tandem_cluster::{Identity, Node, Now, Output, Rules, Service, Shape, Store};
 use tandem_wire::replication::{LaneNumber, Record, Sequence, Slot, Version};
 
 use super::copy::{Copy, value_of};
@@ -103,13 +103,6 @@ pub enum Deed {
 const PATIENCE: u64 = 50;
 const FORWARD_PATIENCE: u64 = 400;
 
-/// The time of a worker.
-#[derive(Debug, Clone, std::marker::Copy)]
-pub struct Now {
-    pub now: u64,
-    pub wall: u64,
-}
-
 impl Process {
     pub fn new(identity: Identity, shape: Shape, rules: Rules, seed: u64, room: usize) -> Self {
         Self {
@@ -133,7 +126,7 @@ impl Process {
 
     /// A request has come.
     pub fn accept(&mut self, at: Now, request: Request, keys: &[Key], out: &mut Vec<Output>, deeds: &mut Vec<Deed>) {
-        self.attempt(at, request, at.now + PATIENCE, keys, out, deeds);
+        self.attempt(at, request, at.at + PATIENCE, keys, out, deeds);
     }
 
     fn attempt(
@@ -148,16 +141,16 @@ impl Process {
         let services: Vec<Service> = request
             .keys
             .iter()
-            .map(|&key| self.node.service(keys[key].lane, request.action.writes(), at.now))
+            .map(|&key| self.node.service(keys[key].lane, request.action.writes(), at.at))
             .collect();
         if services.iter().all(|service| *service == Service::Here) {
             self.execute(at, request, keys, out, deeds);
         } else if services.contains(&Service::Loading) || request.is_forwarded && services.contains(&Service::Partner) {
             deeds.push(Deed::Reply(request, Reply::Refused));
         } else if services.iter().all(|service| *service == Service::Partner) {
-            self.forwarded.insert(request.number, (request.clone(), at.now + FORWARD_PATIENCE));
+            self.forwarded.insert(request.number, (request.clone(), at.at + FORWARD_PATIENCE));
             deeds.push(Deed::Forward(Request { is_forwarded: true, ..request }));
-        } else if at.now >= until || !services.contains(&Service::Wait) {
+        } else if at.at >= until || !services.contains(&Service::Wait) {
             deeds.push(Deed::Reply(request, Reply::Refused));
         } else {
             self.waiting.insert(request.number, (request, until));
@@ -170,7 +163,7 @@ impl Process {
             self.attempt(at, request, until, keys, out, deeds);
         }
         self.forwarded.retain(|_, (request, until)| {
-            let is_late = at.now >= *until;
+            let is_late = at.at >= *until;
             if is_late {
                 let reply = if request.action.writes() { Reply::Unknown } else { Reply::Refused };
                 deeds.push(Deed::Reply(request.clone(), reply));
@@ -178,7 +171,7 @@ impl Process {
             !is_late
         });
         // Its client has stopped waiting long ago.
-        self.held.retain(|_, held| at.now < held.since + 10_000);
+        self.held.retain(|_, held| at.at < held.since + 10_000);
     }
 
     /// The partner has answered.
@@ -223,7 +216,7 @@ impl Process {
                     None => parts.push((keys[key].lane, vec![record])),
                 }
             }
-            self.node.commit(at.now, at.wall, &mut self.copy, parts, out)
+            self.node.commit(at, &mut self.copy, parts, out)
         } else {
             let lanes = request.keys.iter().map(|&key| keys[key].lane);
             lanes
@@ -236,7 +229,7 @@ impl Process {
         if places.is_empty() {
             deeds.push(Deed::Reply(request, reply));
         } else {
-            self.held.insert(request.number, Held { request, places, reply, since: at.now });
+            self.held.insert(request.number, Held { request, places, reply, since: at.at });
         }
     }
 
@@ -259,7 +252,7 @@ impl Process {
         // The partner has as much room, and needs some of it for what is under way.
         let aim = (self.node.capacity() as usize).min(self.copy.room).saturating_sub(8);
         while self.copy.len() + records > aim {
-            let lanes = (0..self.shape.lanes()).filter(|&lane| self.node.service(lane, true, at.now) == Service::Here);
+            let lanes = (0..self.shape.lanes()).filter(|&lane| self.node.service(lane, true, at.at) == Service::Here);
             let victim = lanes.flat_map(|lane| self.copy.live_of(lane)).filter_map(|record| {
                 let key = keys.iter().position(|key| key.name == record.key)?;
                 (!spared.contains(&key)).then_some((record.version, key))
@@ -274,7 +267,7 @@ impl Process {
         let key = &keys[victim];
         let record = self.record(at, key, None, 0);
         self.copy.evict(key.slot, &key.name);
-        self.node.commit(at.now, at.wall, &mut self.copy, vec![(key.lane, vec![record])], out);
+        self.node.commit(at, &mut self.copy, vec![(key.lane, vec![record])], out);
         deeds.push(Deed::Evicted(victim));
     }
 
@@ -300,7 +293,7 @@ impl Process {
     pub fn expire(&mut self, at: Now, keys: &[Key], out: &mut Vec<Output>) {
         let time = self.node.time_ms(at.wall);
         for lane in 0..self.shape.lanes() {
-            if self.node.service(lane, true, at.now) != Service::Here {
+            if self.node.service(lane, true, at.at) != Service::Here {
                 continue;
             }
             let over = self.copy.live_of(lane).find(|record| record.expires_at != 0 && record.expires_at <= time);
@@ -309,7 +302,7 @@ impl Process {
             };
             let record = self.record(at, &key, None, 0);
             self.copy.apply(&record).expect("a removal needs no room");
-            self.node.commit(at.now, at.wall, &mut self.copy, vec![(lane, vec![record])], out);
+            self.node.commit(at, &mut self.copy, vec![(lane, vec![record])], out);
         }
     }
 

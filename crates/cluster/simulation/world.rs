@@ -3,14 +3,14 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use tandem_cluster::{Identity, Input, Layout, Output, Rules, Shape, Testimony};
+use tandem_cluster::{Identity, Input, Layout, Now, Output, Rules, Shape, Testimony};
 use tandem_wire::replication::{Frame, Incarnation, NodeId};
 
 use super::clients::Clients;
 use super::coverage::Coverage;
 use super::faults::{Fault, plan};
 use super::network::{Connection, Network, STALLED, Weather};
-use super::process::{Deed, Now, Process, Reply, Request};
+use super::process::{Deed, Process, Reply, Request};
 use super::random::Random;
 
 /// What comes to a worker.
@@ -322,7 +322,7 @@ impl World {
     /// The time as a worker sees it.
     pub fn time_of(&self, worker: usize) -> Now {
         let host = &self.hosts[worker];
-        Now { now: self.now + host.boot, wall: (EPOCH + self.now).saturating_add_signed(host.skew) }
+        Now { at: self.now + host.boot, wall: (EPOCH + self.now).saturating_add_signed(host.skew) }
     }
 
     /// A process begins, without data.
@@ -458,7 +458,7 @@ impl World {
             };
             let is_tick = matches!(input, Some(Input::Tick));
             if let Some(input) = input {
-                process.node.step(at.now, at.wall, input, &mut process.copy, &mut out);
+                process.node.step(at, input, &mut process.copy, &mut out);
             }
             if out.len() > 2_000 {
                 self.violation.get_or_insert(format!("{} outputs of one step", out.len()));

@@ -96,15 +96,15 @@ impl Log {
         Some(changed)
     }
 
-    /// The first version behind `after`; 0 if that is not known.
-    pub fn version_behind(&self, after: Sequence) -> Version {
+    /// The lowest version of the changes behind `after`; `None` if there are none.
+    pub fn version_behind(&self, after: Sequence) -> Option<Version> {
         let skip = after.saturating_sub(self.base) as usize;
         let versions = self.entries.iter().skip(skip).filter_map(|entry| match &entry.operation {
             Operation::Write(records) => records.first().map(|record| record.version),
             Operation::Flush(version) => Some(*version),
             Operation::Batch(_) | Operation::Check { .. } => None,
         });
-        versions.min().unwrap_or(0)
+        versions.min()
     }
 
     /// The partner holds all of it.

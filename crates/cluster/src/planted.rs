@@ -1,4 +1,4 @@
-//! Defects that the simulator has to find. Compiled only with the feature `planted`.
+//! Defects that the simulator has to find. They can be chosen only with the feature `planted`, never in a release.
 
 /// A defect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

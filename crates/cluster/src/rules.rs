@@ -2,6 +2,8 @@
 
 use tandem_wire::replication::{LaneNumber, NodeId};
 
+use crate::planted::Defect;
+
 /// Milliseconds of a clock that never goes back.
 pub type Millis = u64;
 
@@ -125,10 +127,22 @@ pub struct Rules {
     pub takeover: [bool; 4],
     /// A defect to find.
     #[cfg(feature = "planted")]
-    pub planted: Option<crate::planted::Defect>,
+    pub planted: Option<Defect>,
 }
 
 impl Rules {
+    /// Whether this run is one with that defect. Never, without the feature.
+    #[cfg(not(feature = "planted"))]
+    pub(crate) const fn has(&self, _defect: Defect) -> bool {
+        false
+    }
+
+    /// Whether this run is one with that defect.
+    #[cfg(feature = "planted")]
+    pub fn has(&self, defect: Defect) -> bool {
+        self.planted == Some(defect)
+    }
+
     /// The primary of `lane` while both are well; `first` has the lower id.
     pub fn home(&self, lane: LaneNumber, first: NodeId, second: NodeId) -> NodeId {
         match self.layout {

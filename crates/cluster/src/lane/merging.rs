@@ -7,6 +7,7 @@ use tandem_wire::replication::{Body, Lineage, Operation, Record, Slot, SlotSum, 
 
 use super::{Context, Lane, plain};
 use crate::output::Event;
+use crate::planted::Defect;
 use crate::store::{Known, Store};
 
 /// A slot that is being merged.
@@ -66,7 +67,7 @@ impl Lane {
             let wins = match known {
                 Some(known) => record.version > known.version(),
                 None => record.version > floor,
-            };
+            } || cx.rules.has(Defect::MergeByArrival);
             if wins {
                 // What it replaces may have been acknowledged here, alone.
                 if let (Some(Known::Live(version)), Some(since)) = (known, own_alone_since)

@@ -4,6 +4,9 @@ mod history;
 mod merging;
 mod partner;
 mod primary;
+mod refill;
+mod stream;
+mod uploading;
 
 use std::sync::Arc;
 
@@ -12,8 +15,9 @@ use tandem_wire::replication::{
     Version,
 };
 
-pub(crate) use history::{add_term, common};
+use history::{add_term, common};
 pub(crate) use merging::Piece;
+pub(crate) use partner::Offer;
 use partner::Partner;
 use primary::Primary;
 pub(crate) use primary::{AckState, Mode};
@@ -21,6 +25,7 @@ pub(crate) use primary::{AckState, Mode};
 use crate::clock::HybridClock;
 use crate::log::Log;
 use crate::output::{Event, Output};
+use crate::planted::Defect;
 use crate::rules::{Millis, Reunion, Rules};
 use crate::slots::Shape;
 use crate::store::Store;
@@ -34,7 +39,9 @@ pub(crate) struct Context<'a, S: Store> {
     pub now: Millis,
     pub wall: u64,
     /// Nothing is acknowledged while this is false: this worker was away, and may have been replaced.
-    pub awake: bool,
+    pub is_awake: bool,
+    /// The partner answers, and there is a connection to it.
+    pub is_linked: bool,
     pub store: &'a mut S,
     pub clock: &'a mut HybridClock,
     pub out: &'a mut Vec<Output>,
@@ -113,7 +120,7 @@ impl Lane {
             history: Vec::new(),
             log: Log::new(shape, 0),
             committed: 0,
-            role: Role::Partner(Partner::new()),
+            role: Role::Partner(Partner::at(shape, 0)),
             rounds: 0,
             dropped: 0,
         }
@@ -170,7 +177,7 @@ impl Lane {
     pub(crate) fn end(&self) -> Sequence {
         match &self.role {
             Role::Primary(_) => self.log.end(),
-            Role::Partner(partner) => partner.end(),
+            Role::Partner(partner) => partner.end,
         }
     }
 
@@ -180,7 +187,8 @@ impl Lane {
             lineage: self.lineage,
             standing: self.standing,
             alone: self.is_alone(),
-            in_sync: matches!(&self.role, Role::Primary(primary) if primary.is_in_sync()),
+            in_sync: self.mode() == Some(Mode::Pair),
+            round: self.served_round(),
             end: self.end(),
             history: self.history.clone(),
         }
@@ -228,26 +236,42 @@ impl Lane {
             if self.committed < end {
                 cx.out.push(Output::Deposed(self.number));
             }
-            self.role = Role::Partner(Partner::at(end));
+            self.role = Role::Partner(Partner::at(cx.shape, end));
         } else if let Role::Partner(partner) = &mut self.role {
             partner.rest();
         }
     }
 
-    /// What the partner says of the lane. `fresh`: it was said after this worker has come back to itself.
+    /// What the partner says of the lane.
     pub(crate) fn on_report<S: Store>(&mut self, cx: &mut Context<'_, S>, theirs: &LaneReport) {
         if !theirs.lineage.exists() {
             return;
         }
         if theirs.term > self.term {
-            self.meet(cx, theirs);
+            if theirs.term.node == cx.me {
+                self.on_appointed(cx, theirs);
+            } else {
+                self.meet(cx, theirs);
+            }
         }
         if theirs.term == self.term && !self.is_primary() {
             self.on_primary_report(cx, theirs);
         }
     }
 
-    /// The partner knows a higher term.
+    /// The partner wants this worker to be primary. If this copy is not the one that it meant, it has to be itself.
+    fn on_appointed<S: Store>(&mut self, cx: &mut Context<'_, S>, theirs: &LaneReport) {
+        let is_meant = self.lineage == theirs.lineage && self.standing == Standing::Ready && self.end() >= theirs.end;
+        if is_meant && !self.is_primary() {
+            let until = self.end();
+            self.become_primary(cx, theirs.term, Mode::Joining { until });
+            cx.tell(Event::TookOver(self.number));
+        } else {
+            self.step_down(cx, Term { counter: theirs.term.counter + 1, node: cx.peer });
+        }
+    }
+
+    /// The partner is primary in a higher term.
     fn meet<S: Store>(&mut self, cx: &mut Context<'_, S>, theirs: &LaneReport) {
         let is_foreign = self.lineage.exists() && self.lineage != theirs.lineage;
         let reunion = if !self.lineage.exists() {
@@ -257,14 +281,6 @@ impl Lane {
         } else {
             cx.rules.divergence.of[usize::from(self.is_alone())][usize::from(theirs.alone)]
         };
-        if theirs.term.node == cx.me {
-            // Appointed by the partner, if this copy is the one that it meant.
-            if self.lineage == theirs.lineage && self.standing == Standing::Ready && self.end() == theirs.end {
-                self.become_primary(cx, theirs.term, Mode::Joining { until: theirs.end });
-                cx.tell(Event::TookOver(self.number));
-            }
-            return;
-        }
         if reunion == Reunion::Claim && self.standing == Standing::Ready {
             let counter = theirs.term.counter + 1;
             self.become_primary_again(cx, Term { counter, node: cx.me });
@@ -272,8 +288,7 @@ impl Lane {
         }
         self.step_down(cx, theirs.term);
         if let Role::Partner(partner) = &mut self.role {
-            partner.merges = reunion != Reunion::Follow;
-            partner.is_foreign = is_foreign;
+            partner.merges = reunion != Reunion::Follow || cx.rules.has(Defect::MergeForFollow);
         }
         if self.lineage.exists() {
             self.standing = Standing::Syncing;

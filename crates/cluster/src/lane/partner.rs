@@ -1,10 +1,10 @@
-//! A lane on the partner: follows the primary's stream, and fetches what it lacks.
+//! A lane on the partner: how it comes to follow the primary.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use tandem_wire::replication::{
-    Batch, Body, Difference, Entry, Group, LaneReport, Lineage, Operation, Record, Sequence, Slot, Standing, TermStart,
+    Body, Difference, Entry, LaneReport, Lineage, Sequence, Slot, Standing, TermStart,
 };
 
 use super::{Context, Doing, Lane, Role, common};
@@ -12,32 +12,32 @@ use crate::log::{Log, cost};
 use crate::output::Event;
 use crate::rules::Millis;
 use crate::slots::{Shape, SlotSet};
-use crate::store::{Full, Store};
+use crate::store::Store;
 
 /// What the partner keeps of a lane.
 #[derive(Debug)]
 pub(super) struct Partner {
     /// The last entry that is applied.
-    end: Sequence,
-    /// Entries that have come and wait, the first of them for its parts in other lanes or for room.
-    held: VecDeque<Arc<Entry>>,
-    /// There was no room for the first of them.
-    is_full: bool,
-    state: State,
+    pub(super) end: Sequence,
+    /// Entries that have come and wait, the first of them for its parts in other lanes.
+    pub(super) held: VecDeque<Arc<Entry>>,
+    /// Since when there is no room for what is missing.
+    pub(super) full_since: Option<Millis>,
+    pub(super) state: State,
     /// Slots whose contents are to be fetched.
-    missing: Option<SlotSet>,
+    pub(super) missing: SlotSet,
     /// What was acknowledged alone is given to the primary first.
     pub(super) merges: bool,
-    /// The primary has another data set.
-    pub(super) is_foreign: bool,
+    /// The last notice that it is out of sync.
+    notice: u32,
 }
 
 #[derive(Debug)]
-enum State {
+pub(super) enum State {
     /// Waits for word of the primary.
     Idle,
     /// Gives the primary its own slots.
-    Uploading { left: SlotSet, cursor: u64, sent_at: Millis, all: SlotSet, common: Option<Sequence> },
+    Uploading(Uploading),
     /// Has said from where it can go on.
     Asking { round: u32, common: Option<Sequence>, changed: SlotSet, sent_at: Millis },
     /// Gets the stream.
@@ -45,30 +45,47 @@ enum State {
 }
 
 #[derive(Debug)]
-struct Streaming {
-    round: u32,
+pub(super) struct Uploading {
+    pub left: SlotSet,
+    pub cursor: u64,
+    pub sent_at: Millis,
+    /// What to say when it follows: these slots, and where the two pasts part.
+    pub all: SlotSet,
+    pub common: Option<Sequence>,
+}
+
+#[derive(Debug)]
+pub(super) struct Streaming {
+    pub round: u32,
     /// Nothing is complete before this entry.
-    until: Sequence,
+    pub until: Sequence,
     /// The batch that is wanted, and when it was asked for.
-    wanted: Option<(Slot, u64, Millis)>,
+    pub wanted: Option<(Slot, u64, Millis)>,
     /// When the last entry came.
-    moved_at: Millis,
+    pub moved_at: Millis,
+}
+
+/// What the primary answers to the wish to follow it.
+pub(crate) struct Offer {
+    pub lineage: Lineage,
+    /// The stream goes on behind this entry.
+    pub at: Sequence,
+    pub history: Vec<TermStart>,
+    /// Nothing is complete before this entry.
+    pub until: Sequence,
+    pub difference: Difference,
 }
 
 impl Partner {
-    pub(super) fn new() -> Self {
-        Self::at(0)
-    }
-
-    pub(super) fn at(end: Sequence) -> Self {
+    pub(super) fn at(shape: Shape, end: Sequence) -> Self {
         Self {
             end,
             held: VecDeque::new(),
-            is_full: false,
+            full_since: None,
             state: State::Idle,
-            missing: None,
+            missing: SlotSet::none(shape),
             merges: false,
-            is_foreign: false,
+            notice: 0,
         }
     }
 
@@ -87,24 +104,25 @@ impl Partner {
         self.held.iter().map(|entry| cost(entry)).sum()
     }
 
-    pub(super) fn end(&self) -> Sequence {
-        self.end
-    }
-
     /// Lets go of what it was about to do: the primary is another one.
     pub(super) fn rest(&mut self) {
         self.held.clear();
-        self.is_full = false;
+        self.full_since = None;
         self.state = State::Idle;
+        self.notice = 0;
     }
 
-    fn missing(&mut self, shape: Shape) -> &mut SlotSet {
-        self.missing.get_or_insert_with(|| SlotSet::none(shape))
+    /// What it does as it gets the stream, if it does.
+    pub(super) fn streaming(&mut self) -> Option<&mut Streaming> {
+        match &mut self.state {
+            State::Streaming(streaming) => Some(streaming),
+            _ => None,
+        }
     }
 }
 
 impl Lane {
-    fn partner(&mut self) -> Option<&mut Partner> {
+    pub(super) fn partner(&mut self) -> Option<&mut Partner> {
         match &mut self.role {
             Role::Partner(partner) => Some(partner),
             Role::Primary(_) => None,
@@ -112,19 +130,12 @@ impl Lane {
     }
 
     /// Slots that are not complete here.
-    pub(crate) fn incomplete(&self, shape: Shape) -> usize {
+    pub(super) fn incomplete(&self, shape: Shape) -> usize {
         match &self.role {
             Role::Primary(_) => 0,
-            Role::Partner(partner) => match self.standing {
-                Standing::Loading => usize::from(shape.slots_per_lane()),
-                _ => partner.missing.as_ref().map_or(0, SlotSet::len),
-            },
+            Role::Partner(_) if self.standing == Standing::Loading => usize::from(shape.slots_per_lane()),
+            Role::Partner(partner) => partner.missing.len(),
         }
-    }
-
-    /// Whether the lane is fetching slots.
-    pub(crate) fn is_refilling(&self) -> bool {
-        matches!(&self.role, Role::Partner(Partner { state: State::Streaming(Streaming { wanted: Some(_), .. }), .. }))
     }
 
     /// The primary says where it is.
@@ -132,19 +143,21 @@ impl Lane {
         if theirs.term.node != cx.peer {
             return;
         }
-        let (resend_ms, now) = (cx.rules.timing.resend_ms, cx.now);
+        let (patience, now) = (2 * cx.rules.timing.resend_ms, cx.now);
         let standing = self.standing;
         let Some(partner) = self.partner() else { return };
         match &partner.state {
             State::Idle => self.begin(cx, theirs),
             State::Uploading { .. } | State::Asking { .. } => {}
             State::Streaming(streaming) => {
-                if theirs.in_sync && standing == Standing::Ready {
-                    partner.merges = false;
-                    self.alone_since = None;
-                } else if theirs.end > partner.end && now >= streaming.moved_at + 2 * resend_ms {
+                if theirs.round != streaming.round && now >= streaming.moved_at + patience {
                     // The primary has forgotten about this worker, or has no longer what comes next.
                     self.begin(cx, theirs);
+                } else if !theirs.in_sync {
+                    self.acknowledge(cx, false);
+                } else if standing == Standing::Ready {
+                    partner.merges = false;
+                    self.alone_since = None;
                 }
             }
         }
@@ -152,41 +165,46 @@ impl Lane {
 
     /// Sets out to follow.
     fn begin<S: Store>(&mut self, cx: &mut Context<'_, S>, theirs: &LaneReport) {
-        let shape = cx.shape;
-        let end = self.end();
-        let is_same = self.lineage == theirs.lineage;
-        let common = if is_same { common(&self.history, end, &theirs.history, theirs.end) } else { None };
-        let changed = if self.log.end() == end {
-            common.and_then(|common| self.log.changed_since(common))
+        let (shape, now, end) = (cx.shape, cx.now, self.end());
+        let has_own = self.log.end() == end;
+        let is_follower_of_it = self.history.last().is_some_and(|last| last.counter == theirs.term.counter);
+        let common = if self.lineage != theirs.lineage {
+            None
+        } else if is_follower_of_it {
+            Some(end)
         } else {
-            // It has been following; it has nothing of its own.
-            common.filter(|&common| common == end).map(|_| SlotSet::none(shape))
+            common(&self.history, end, &theirs.history, theirs.end)
         };
+        // Who has been following has changed nothing by itself.
+        let changed = common.and_then(|common| match has_own {
+            true => self.log.changed_since(common),
+            false => (common == end).then(|| SlotSet::none(shape)),
+        });
+        // Where this worker cannot say what it has changed, slots are compared.
+        let common = common.filter(|_| changed.is_some());
         let Some(partner) = self.partner() else { return };
         partner.held.clear();
         if partner.merges {
-            let common = changed.is_some().then_some(common).flatten();
             let all = changed.unwrap_or_else(|| SlotSet::all(shape));
             let left = all.clone();
-            partner.state = State::Uploading { left, cursor: 0, sent_at: cx.now, all, common };
+            partner.state = State::Uploading(Uploading { left, cursor: 0, sent_at: now, all, common });
             self.upload(cx);
         } else {
-            // Where this worker cannot say what it has changed, slots are compared.
-            let common = changed.is_some().then_some(common).flatten();
-            let changed = changed.unwrap_or_else(|| SlotSet::none(shape));
-            self.ask(cx, common, changed);
+            self.ask(cx, common, changed.unwrap_or_else(|| SlotSet::none(shape)));
         }
     }
 
-    fn ask<S: Store>(&mut self, cx: &mut Context<'_, S>, common: Option<Sequence>, mut changed: SlotSet) {
+    /// Asks to follow from `common` on, where the slots in `changed` are other ones than there.
+    pub(super) fn ask<S: Store>(&mut self, cx: &mut Context<'_, S>, common: Option<Sequence>, mut changed: SlotSet) {
         self.rounds += 1;
-        let round = self.rounds;
+        let (round, sent_at) = (self.rounds, cx.now);
         if self.lineage.exists() && self.standing == Standing::Ready && !changed.is_empty() {
             self.standing = Standing::Syncing;
         }
         let Some(partner) = self.partner() else { return };
-        changed.extend(partner.missing(cx.shape));
-        partner.state = State::Asking { round, common, changed, sent_at: cx.now };
+        partner.held.clear();
+        changed.extend(&partner.missing);
+        partner.state = State::Asking { round, common, changed, sent_at };
         self.send_follow(cx);
     }
 
@@ -199,62 +217,16 @@ impl Lane {
         cx.send(Body::Follow { lane, term, round: *round, common: *common, changed: changed.to_words() });
     }
 
-    /// Sends the piece of a slot that the primary is to merge.
-    fn upload<S: Store>(&mut self, cx: &mut Context<'_, S>) {
-        let (lane, term, lineage) = (self.number, self.term, self.lineage);
-        let alone_since = self.alone_since.unwrap_or(0);
-        let Some(partner) = self.partner() else { return };
-        let State::Uploading { left, cursor, sent_at, all, common } = &mut partner.state else { return };
-        let Some(place) = left.first() else {
-            let (common, all) = (*common, all.clone());
-            self.ask(cx, common, all);
-            return;
-        };
-        let (slot, cursor) = (cx.shape.slot_at(lane, place), *cursor);
-        *sent_at = cx.now;
-        let (records, next) = cx.store.read(slot, cursor, cx.rules.volume.batch_bytes);
-        let done = next.is_none().then(|| cx.store.sum(slot));
-        cx.send(Body::Upload { lane, term, lineage, slot, cursor, records, done, alone_since });
-    }
-
-    /// The primary has merged a piece.
-    pub(crate) fn on_uploaded<S: Store>(&mut self, cx: &mut Context<'_, S>, slot: Slot, merged: u64) {
-        let (batch_bytes, shape) = (cx.rules.volume.batch_bytes, cx.shape);
-        let Some(partner) = self.partner() else { return };
-        let State::Uploading { left, cursor, .. } = &mut partner.state else { return };
-        if left.first() != Some(shape.place_of(slot)) || merged != *cursor {
-            return;
-        }
-        // Nothing changes here meanwhile, so the piece ends where it did.
-        match cx.store.read(slot, merged, batch_bytes).1 {
-            Some(next) => *cursor = next,
-            None => {
-                left.remove(shape.place_of(slot));
-                *cursor = 0;
-            }
-        }
-        self.upload(cx);
-    }
-
     /// The primary lets this worker follow.
-    #[expect(clippy::too_many_arguments, reason = "the parts of one frame")]
-    pub(crate) fn on_begin<S: Store>(
-        &mut self,
-        cx: &mut Context<'_, S>,
-        lineage: Lineage,
-        round: u32,
-        at: Sequence,
-        history: Vec<TermStart>,
-        until: Sequence,
-        difference: &Difference,
-    ) {
-        let (number, shape, now) = (self.number, cx.shape, cx.now);
+    pub(crate) fn on_begin<S: Store>(&mut self, cx: &mut Context<'_, S>, round: u32, offer: Offer) {
+        let (number, shape, moved_at) = (self.number, cx.shape, cx.now);
         let Some(partner) = self.partner() else { return };
         if !matches!(partner.state, State::Asking { round: asked, .. } if asked == round) {
             return;
         }
+        let Offer { lineage, at, history, until, difference } = offer;
         let differs = match difference {
-            Difference::Slots(words) => SlotSet::from_words(shape, words),
+            Difference::Slots(words) => SlotSet::from_words(shape, &words),
             Difference::Digests(digests) => {
                 let mut differs = SlotSet::none(shape);
                 for place in 0..shape.slots_per_lane() {
@@ -266,11 +238,12 @@ impl Lane {
                 differs
             }
         };
-        partner.missing(shape).extend(&differs);
-        let is_missing = !partner.missing(shape).is_empty();
+        partner.missing.extend(&differs);
         partner.end = at;
         partner.held.clear();
-        partner.state = State::Streaming(Streaming { round, until, wanted: None, moved_at: now });
+        partner.full_since = None;
+        partner.state = State::Streaming(Streaming { round, until, wanted: None, moved_at });
+        let is_missing = !partner.missing.is_empty();
         self.lineage = lineage;
         self.history = history;
         self.log = Log::new(shape, at);
@@ -285,192 +258,33 @@ impl Lane {
         self.acknowledge(cx, false);
     }
 
-    /// Entries of the stream have come. They are applied by [`Lane::apply_plain`] and [`Lane::apply_head`].
-    pub(crate) fn on_stream<S: Store>(
-        &mut self,
-        cx: &mut Context<'_, S>,
-        round: u32,
-        after: Sequence,
-        entries: Vec<Arc<Entry>>,
-    ) {
-        let Some(partner) = self.partner() else { return };
-        let State::Streaming(streaming) = &mut partner.state else { return };
-        if streaming.round != round {
-            return;
-        }
-        let received = partner.end + partner.held.len() as Sequence;
-        if after > received {
-            self.acknowledge(cx, true);
-            return;
-        }
-        streaming.moved_at = cx.now;
-        let known = usize::try_from(received - after).unwrap_or(usize::MAX);
-        partner.held.extend(entries.into_iter().skip(known));
-    }
-
-    /// The change in several lanes whose part is next here.
-    pub(crate) fn head_group(&self) -> Option<Arc<Group>> {
-        match &self.role {
-            Role::Partner(partner) => partner.held.front()?.group.clone(),
-            Role::Primary(_) => None,
-        }
-    }
-
-    /// Whether this lane does not hold up a change of which entry `sequence` is its part: that is applied, or next, or
-    /// will never come by the stream.
-    pub(crate) fn allows(&self, sequence: Sequence) -> bool {
-        match &self.role {
-            Role::Primary(_) => true,
-            Role::Partner(partner) => {
-                self.standing != Standing::Ready
-                    || partner.end >= sequence
-                    || (partner.end + 1 == sequence && !partner.held.is_empty())
-            }
-        }
-    }
-
-    /// Applies what waits for nothing.
-    pub(crate) fn apply_plain<S: Store>(&mut self, cx: &mut Context<'_, S>) {
-        while let Role::Partner(partner) = &self.role
-            && partner.held.front().is_some_and(|entry| entry.group.is_none())
-        {
-            if !self.apply_head(cx) {
-                break;
-            }
-        }
-    }
-
-    /// Applies the next entry; false if there is no room for it.
-    pub(crate) fn apply_head<S: Store>(&mut self, cx: &mut Context<'_, S>) -> bool {
-        let Some(partner) = self.partner() else { return false };
-        let Some(entry) = partner.held.front().cloned() else { return false };
-        let applied = self.apply(cx, &entry);
-        let Some(partner) = self.partner() else { return false };
-        partner.is_full = applied.is_err();
-        if applied.is_err() {
-            return false;
-        }
-        partner.held.pop_front();
-        partner.end += 1;
-        self.committed = self.committed.max(self.end());
-        self.complete(cx);
-        true
-    }
-
-    fn apply<S: Store>(&mut self, cx: &mut Context<'_, S>, entry: &Entry) -> Result<(), Full> {
-        match &entry.operation {
-            Operation::Write(records) => apply_all(cx, records),
-            Operation::Flush(version) => {
-                cx.clock.see(*version);
-                cx.store.flush(self.number, *version);
-                Ok(())
-            }
-            Operation::Batch(batch) => self.apply_batch(cx, batch),
-            Operation::Check { slot, digest } => {
-                let place = cx.shape.place_of(*slot);
-                let number = self.number;
-                let differs = cx.store.sum(*slot).digest != *digest;
-                if let Some(partner) = self.partner()
-                    && differs
-                    && !partner.missing(cx.shape).contains(place)
-                {
-                    partner.missing(cx.shape).insert(place);
-                    self.standing = Standing::Syncing;
-                    cx.tell(Event::Diverged { lane: number });
-                }
-                Ok(())
-            }
-        }
-    }
-
-    fn apply_batch<S: Store>(&mut self, cx: &mut Context<'_, S>, batch: &Batch) -> Result<(), Full> {
-        let (number, shape, now) = (self.number, cx.shape, cx.now);
-        let Some(partner) = self.partner() else { return Ok(()) };
-        let State::Streaming(streaming) = &mut partner.state else { return Ok(()) };
-        let Some((slot, cursor, _)) = streaming.wanted else { return Ok(()) };
-        if (slot, cursor) != (batch.slot, batch.cursor) {
-            // Asked for twice, and here already.
-            return Ok(());
-        }
-        if cursor == 0 {
-            cx.store.forget(slot);
-        }
-        apply_all(cx, &batch.records)?;
-        let Some(sum) = batch.done else {
-            streaming.wanted = Some((slot, batch.next, now));
-            self.send_want(cx);
-            return Ok(());
-        };
-        streaming.wanted = None;
-        cx.store.raise_floor(slot, sum.floor);
-        if cx.store.sum(slot).digest == sum.digest {
-            let missing = partner.missing(shape);
-            missing.remove(shape.place_of(slot));
-            let slots_left = missing.len();
-            cx.tell(Event::RefillProgress { lane: number, slots_left });
-        } else {
-            cx.tell(Event::Diverged { lane: number });
-        }
-        Ok(())
-    }
-
-    /// Notes that the copy is complete, if it is.
-    fn complete<S: Store>(&mut self, cx: &mut Context<'_, S>) {
-        let number = self.number;
-        let is_syncing = self.standing != Standing::Ready;
-        let Some(partner) = self.partner() else { return };
-        let State::Streaming(streaming) = &partner.state else { return };
-        if is_syncing && partner.end >= streaming.until && partner.missing.as_ref().is_none_or(SlotSet::is_empty) {
-            self.standing = Standing::Ready;
-            cx.tell(Event::Ready(number));
-        }
-    }
-
-    /// Tells the primary how far this worker is.
-    pub(crate) fn acknowledge<S: Store>(&mut self, cx: &mut Context<'_, S>, gap: bool) {
-        let (lane, term, ready) = (self.number, self.term, self.standing == Standing::Ready);
-        let Some(partner) = self.partner() else { return };
-        let State::Streaming(streaming) = &partner.state else { return };
-        // Entries that wait are not applied, yet need not come again.
-        let gap = gap && partner.held.is_empty();
-        let (round, end, full) = (streaming.round, partner.end, partner.is_full);
-        cx.send(Body::Ack { lane, term, round, end, gap, full, ready });
-    }
-
-    /// Asks for the next slot, if one is missing and none is asked for. False if there is nothing to ask for.
-    pub(crate) fn fetch_next<S: Store>(&mut self, cx: &mut Context<'_, S>) -> bool {
-        let (number, shape, now) = (self.number, cx.shape, cx.now);
-        let Some(partner) = self.partner() else { return false };
-        let State::Streaming(streaming) = &mut partner.state else { return false };
-        if streaming.wanted.is_none() {
-            let Some(place) = partner.missing.as_ref().and_then(SlotSet::first) else { return false };
-            streaming.wanted = Some((shape.slot_at(number, place), 0, now));
-            self.send_want(cx);
-        }
-        true
-    }
-
-    fn send_want<S: Store>(&mut self, cx: &mut Context<'_, S>) {
-        let (lane, term) = (self.number, self.term);
-        let Some(Partner { state: State::Streaming(streaming), .. }) = self.partner() else { return };
-        let Some((slot, cursor, asked_at)) = &mut streaming.wanted else { return };
-        *asked_at = cx.now;
-        cx.send(Body::Want { lane, term, round: streaming.round, slot: *slot, cursor: *cursor });
-    }
-
-    /// The primary goes on without this copy.
+    /// The primary goes on without this copy, which does not count before it has asked anew.
     pub(crate) fn on_out_of_sync<S: Store>(&mut self, cx: &mut Context<'_, S>, notice: u32) {
-        let (lane, term) = (self.number, self.term);
+        let (lane, term, shape) = (self.number, self.term, cx.shape);
         let Some(partner) = self.partner() else { return };
-        if let State::Streaming(streaming) = &mut partner.state {
-            // Complete again once it has asked anew, and has come to where the primary is then.
-            streaming.until = Sequence::MAX;
-            streaming.moved_at = 0;
+        // One that comes again was known before: since then it was asked anew, and that was answered or was not.
+        let is_new = notice > partner.notice;
+        partner.notice = partner.notice.max(notice);
+        cx.send(Body::OutOfSyncKnown { lane, term, notice });
+        if !is_new {
+            return;
         }
+        let common = match &partner.state {
+            State::Streaming(_) => Some(partner.end),
+            State::Asking { common, .. } => *common,
+            State::Idle | State::Uploading(_) => None,
+        };
+        let changed = match &partner.state {
+            State::Asking { changed, .. } => Some(changed.clone()),
+            State::Streaming(_) => Some(SlotSet::none(shape)),
+            State::Idle | State::Uploading(_) => None,
+        };
         if self.standing == Standing::Ready {
             self.standing = Standing::Syncing;
         }
-        cx.send(Body::OutOfSyncKnown { lane, term, notice });
+        if let Some(changed) = changed {
+            self.ask(cx, common, changed);
+        }
     }
 
     /// Time has passed.
@@ -479,20 +293,12 @@ impl Lane {
         let is_due = |at: Millis| now >= at + resend_ms;
         let Some(partner) = self.partner() else { return };
         match &partner.state {
-            State::Idle => {}
-            State::Uploading { sent_at, .. } if is_due(*sent_at) => self.upload(cx),
+            State::Uploading(Uploading { sent_at, .. }) if is_due(*sent_at) => self.upload(cx),
             State::Asking { sent_at, .. } if is_due(*sent_at) => self.send_follow(cx),
             State::Streaming(Streaming { wanted: Some((_, _, asked_at)), .. }) if is_due(*asked_at) => {
-                self.send_want(cx)
+                self.want_again(cx);
             }
-            State::Uploading { .. } | State::Asking { .. } | State::Streaming(_) => {}
+            _ => {}
         }
     }
-}
-
-fn apply_all<S: Store>(cx: &mut Context<'_, S>, records: &[Record]) -> Result<(), Full> {
-    records.iter().try_for_each(|record| {
-        cx.clock.see(record.version);
-        cx.store.apply(record)
-    })
 }

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use tandem_wire::replication::{Batch, Body, Difference, Entry, NodeId, Operation, Sequence, Slot, Standing, Term};
+use tandem_wire::replication::{Batch, Body, Difference, Entry, Operation, Sequence, Slot, Standing, Term};
 
 use super::merging::Merging;
 use super::{Context, Lane, Role, plain};
 use crate::output::{Event, Output};
+use crate::planted::Defect;
 use crate::rules::Millis;
 use crate::slots::SlotSet;
 use crate::store::Store;
@@ -33,36 +34,43 @@ pub(super) struct Primary {
     follower: Option<Follower>,
     /// Changes wait: the lane is about to go to the partner.
     handing_over: bool,
-    /// Since when the oldest change waits for the partner.
+    /// Something waits for the partner, and since then nothing was acknowledged.
     waiting_since: Option<Millis>,
-    /// The notice that tells a slow partner that it is out of sync: its number, and when it was last sent.
-    notice: Option<(u32, Millis)>,
+    /// What tells a slow partner that it is out of sync.
+    notice: Option<Notice>,
     notices: u32,
     pub(super) merging: Option<Merging>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Notice {
+    number: u32,
+    sent_at: Millis,
 }
 
 #[derive(Debug)]
 struct Follower {
     round: u32,
+    /// The answer to its wish to follow, until something says that it has come.
+    begin: Option<Body>,
     /// Entries up to here are under way.
     sent: Sequence,
     /// Entries up to here have come.
     acknowledged: Sequence,
     /// When that last grew, or something was sent again.
     moved_at: Millis,
-    is_full: bool,
     /// Its copy is complete: what it has counts.
     is_ready: bool,
+    /// Room was made for it up to this entry.
+    room_made_at: Sequence,
+    /// The last batch that it has asked for, and its entry.
+    batch: Option<(Slot, u64, Sequence)>,
 }
 
 impl Primary {
     pub(super) fn new(mode: Mode, now: Millis) -> Self {
         let waiting_since = (mode != Mode::Solo).then_some(now);
         Self { mode, follower: None, handing_over: false, waiting_since, notice: None, notices: 0, merging: None }
-    }
-
-    pub(super) fn is_in_sync(&self) -> bool {
-        self.mode == Mode::Pair
     }
 }
 
@@ -82,6 +90,14 @@ impl Lane {
         }
     }
 
+    /// Which attempt of the partner to follow is served here; 0: none.
+    pub(super) fn served_round(&self) -> u32 {
+        match &self.role {
+            Role::Primary(primary) => primary.follower.as_ref().map_or(0, |follower| follower.round),
+            Role::Partner(_) => 0,
+        }
+    }
+
     pub(crate) fn is_handing_over(&self) -> bool {
         matches!(&self.role, Role::Primary(primary) if primary.handing_over)
     }
@@ -98,11 +114,6 @@ impl Lane {
         debug_assert!(self.is_primary());
         self.log.push(entry);
         let end = self.log.end();
-        if let Some(primary) = self.primary()
-            && primary.mode != Mode::Solo
-        {
-            primary.waiting_since.get_or_insert(cx.now);
-        }
         self.advance(cx);
         self.pump(cx);
         end
@@ -110,35 +121,40 @@ impl Lane {
 
     /// Acknowledges what may be.
     pub(super) fn advance<S: Store>(&mut self, cx: &mut Context<'_, S>) {
-        let end = self.log.end();
+        let (before, end) = (self.committed, self.log.end());
         let Role::Primary(primary) = &mut self.role else { return };
         let held = primary.follower.as_ref().filter(|one| one.is_ready).map_or(0, |one| one.acknowledged);
-        let (to, copies) = match primary.mode {
-            Mode::Solo if cx.awake => (end, if held >= end { 2 } else { 1 }),
-            // What was acknowledged by the partner is, whoever is primary by now.
-            _ => (held, 2),
-        };
-        if to <= self.committed {
+        let acknowledges_alone = (primary.mode == Mode::Solo && cx.is_awake) || cx.rules.has(Defect::AcknowledgeEarly);
+        // What the partner has acknowledged is, whoever is primary by now.
+        self.committed = before.max(if acknowledges_alone { end } else { held });
+        if primary.mode == Mode::Solo {
+            primary.waiting_since = None;
+        } else if self.committed < end || primary.mode != Mode::Pair {
+            let is_fresh = self.committed > before || primary.waiting_since.is_none();
+            primary.waiting_since = if is_fresh { Some(cx.now) } else { primary.waiting_since };
+        } else {
+            primary.waiting_since = None;
+        }
+        if self.committed == before {
             return;
         }
-        if primary.mode == Mode::Solo && self.alone_since.is_none() {
-            self.alone_since = Some(self.log.version_behind(self.committed));
-        }
-        self.committed = to;
-        cx.out.push(Output::Committed { lane: self.number, sequence: to, copies });
-        if primary.mode == Mode::Solo {
+        let copies = if held >= self.committed { 2 } else { 1 };
+        cx.out.push(Output::Committed { lane: self.number, sequence: self.committed, copies });
+        if acknowledges_alone {
+            let since = self.log.version_behind(before.max(held));
+            self.alone_since = self.alone_since.or(since);
             self.log.spill(cx.rules.volume.window_bytes);
         }
     }
 
-    /// Sends what the follower has not been sent yet, as far as the window allows.
+    /// Sends what the follower has not been sent yet.
     pub(super) fn pump<S: Store>(&mut self, cx: &mut Context<'_, S>) {
         let (number, term, lineage) = (self.number, self.term, self.lineage);
         let Role::Primary(primary) = &mut self.role else { return };
         let Some(follower) = &mut primary.follower else { return };
         while follower.sent < self.log.end() {
             let Some(entries) = self.log.behind(follower.sent, cx.rules.volume.frame_bytes) else {
-                // It is too far behind; it will ask again from where it is.
+                // It is too far behind, and hears that it is not served any more.
                 primary.follower = None;
                 return;
             };
@@ -156,35 +172,71 @@ impl Lane {
         common: Option<Sequence>,
         changed: &[u64],
     ) {
+        let (number, term) = (self.number, self.term);
+        let Some(primary) = self.primary() else { return };
+        if let Some(follower) = &primary.follower
+            && follower.round >= round
+        {
+            // The answer may have been lost, but there is only one: it says where the stream goes on.
+            if follower.round == round
+                && let Some(begin) = follower.begin.clone()
+            {
+                cx.send(begin);
+            }
+            return;
+        }
+        let (at, difference) = self.difference(cx, common, changed);
+        let (lineage, history, until) = (self.lineage, self.history.clone(), self.log.end());
+        let begin = Body::Begin { lane: number, term, lineage, round, at, history, until, difference };
+        let Some(primary) = self.primary() else { return };
+        // In a pair, what is not acknowledged yet goes to the same partner again.
+        if primary.mode == Mode::Pair {
+            primary.mode = Mode::Joining { until };
+            primary.handing_over = false;
+        }
+        // Whoever asks anew does not count itself complete; a late answer to the notice would say no more than that.
+        if primary.notice.take().is_some() {
+            primary.waiting_since = Some(cx.now);
+        }
+        primary.follower = Some(Follower {
+            round,
+            begin: Some(begin.clone()),
+            sent: at,
+            acknowledged: at,
+            moved_at: cx.now,
+            is_ready: false,
+            room_made_at: 0,
+            batch: None,
+        });
+        cx.send(begin);
+        self.pump(cx);
+    }
+
+    /// From where the stream can go on for a partner that shares everything up to `common`, and what it has to fetch.
+    fn difference<S: Store>(
+        &self,
+        cx: &Context<'_, S>,
+        common: Option<Sequence>,
+        changed: &[u64],
+    ) -> (Sequence, Difference) {
         let (end, shape) = (self.log.end(), cx.shape);
         let common = common.filter(|&common| common <= end);
         let theirs = SlotSet::from_words(shape, changed);
-        let ours = common.and_then(|common| self.log.changed_since(common));
         let tail = common.filter(|&common| theirs.is_empty() && common >= self.log.base());
-        let (at, difference) = match (tail, ours) {
-            (Some(common), _) => (common, Difference::Slots(SlotSet::none(shape).to_words())),
-            (None, Some(mut slots)) => {
-                slots.extend(&theirs);
-                (end, Difference::Slots(slots.to_words()))
-            }
-            (None, None) => {
-                let slots = (0..shape.slots_per_lane()).map(|place| shape.slot_at(self.number, place));
-                (end, Difference::Digests(slots.map(|slot| cx.store.sum(slot).digest).collect()))
-            }
-        };
-        let (number, term, lineage, history) = (self.number, self.term, self.lineage, self.history.clone());
-        let Some(primary) = self.primary() else { return };
-        if matches!(&primary.follower, Some(follower) if follower.round > round) {
-            return;
+        if let Some(common) = tail {
+            return (common, Difference::Slots(SlotSet::none(shape).to_words()));
         }
-        // In a pair, what is not acknowledged yet goes to the same partner again.
-        if primary.mode == Mode::Pair {
-            primary.mode = Mode::Joining { until: end };
+        if let Some(mut slots) = common.and_then(|common| self.log.changed_since(common)) {
+            if cx.rules.has(Defect::WrongDirtyBit)
+                && let Some(place) = slots.first()
+            {
+                slots.remove(place);
+            }
+            slots.extend(&theirs);
+            return (end, Difference::Slots(slots.to_words()));
         }
-        primary.follower =
-            Some(Follower { round, sent: at, acknowledged: at, moved_at: cx.now, is_full: false, is_ready: false });
-        cx.send(Body::Begin { lane: number, term, lineage, round, at, history, until: end, difference });
-        self.pump(cx);
+        let slots = (0..shape.slots_per_lane()).map(|place| shape.slot_at(self.number, place));
+        (end, Difference::Digests(slots.map(|slot| cx.store.sum(slot).digest).collect()))
     }
 
     /// The partner has what was sent.
@@ -193,53 +245,52 @@ impl Lane {
         let number = self.number;
         let Role::Primary(primary) = &mut self.role else { return };
         let Some(follower) = &mut primary.follower else { return };
-        if follower.round != round || end > log_end {
+        // One that was overtaken says what was, and its copy may not be complete any more.
+        if follower.round != round || end > log_end || end < follower.acknowledged {
             return;
         }
+        follower.begin = None;
         if end > follower.acknowledged {
             follower.acknowledged = end;
             follower.moved_at = cx.now;
-            primary.waiting_since = (end < log_end).then_some(cx.now);
         }
-        follower.sent = follower.sent.max(end);
-        if state.gap && end >= follower.acknowledged {
-            follower.sent = end;
-        }
-        if state.full && !follower.is_full {
+        follower.sent = if state.gap { end } else { follower.sent.max(end) };
+        follower.is_ready = state.ready;
+        if state.full && end >= follower.room_made_at {
+            // What makes room is behind this; whether it was enough is not known before the partner has it.
+            follower.room_made_at = log_end + 1;
             cx.out.push(Output::MakeRoom(number));
         }
-        follower.is_full = state.full;
-        follower.is_ready = state.ready;
-        let acknowledged = follower.acknowledged;
-        let mode = primary.mode;
-        if state.ready {
-            match mode {
-                Mode::Solo => primary.mode = Mode::Joining { until: log_end },
-                Mode::Joining { until } if acknowledged >= until => {
-                    primary.mode = Mode::Pair;
-                    primary.notice = None;
-                    self.alone_since = None;
-                    self.log.settle();
-                }
-                Mode::Joining { .. } | Mode::Pair => {}
-            }
-            if mode == Mode::Solo && acknowledged >= log_end {
-                self.on_ack(cx, round, end, state);
-                return;
-            }
+        if state.ready && primary.mode == Mode::Solo && cx.is_linked {
+            primary.mode = Mode::Joining { until: log_end };
+        }
+        if let Mode::Joining { until } = primary.mode
+            && state.ready
+            && end >= until
+        {
+            primary.mode = Mode::Pair;
+            primary.notice = None;
+            self.alone_since = None;
+            self.log.settle();
         }
         self.advance(cx);
-        self.log.trim(acknowledged.min(self.committed));
+        self.log.trim(end.min(self.committed));
         self.pump(cx);
         self.hand_over_if_drained(cx);
     }
 
     /// The partner wants a batch of a slot. It goes into the stream, where it is ordered among the changes.
     pub(crate) fn on_want<S: Store>(&mut self, cx: &mut Context<'_, S>, round: u32, slot: Slot, cursor: u64) {
+        let (is_crowded, next_entry) = (self.log.bytes() >= cx.rules.volume.window_bytes, self.log.end() + 1);
         let Some(primary) = self.primary() else { return };
-        if !matches!(&primary.follower, Some(follower) if follower.round == round) {
+        let Some(follower) = primary.follower.as_mut().filter(|follower| follower.round == round) else { return };
+        // It asks again, and by then there is room in the window, or what it has asked for has come.
+        let is_under_way = matches!(follower.batch, Some((of, from, entry))
+            if (of, from) == (slot, cursor) && entry > follower.acknowledged);
+        if is_crowded || is_under_way {
             return;
         }
+        follower.batch = Some((slot, cursor, next_entry));
         let (records, next) = cx.store.read(slot, cursor, cx.rules.volume.batch_bytes);
         let done = next.is_none().then(|| cx.store.sum(slot));
         let batch = Batch { slot, cursor, records, next: next.unwrap_or(0), done };
@@ -253,7 +304,6 @@ impl Lane {
             return;
         }
         primary.mode = Mode::Solo;
-        primary.waiting_since = None;
         primary.notice = None;
         primary.handing_over = false;
         cx.tell(Event::Solo(self.number));
@@ -268,18 +318,19 @@ impl Lane {
         }
     }
 
-    /// The partner knows that its copy does not count.
+    /// The partner knows that its copy does not count, and will ask anew.
     pub(crate) fn on_out_of_sync_known<S: Store>(&mut self, cx: &mut Context<'_, S>, notice: u32) {
         if let Some(primary) = self.primary()
-            && primary.notice.is_some_and(|(number, _)| number == notice)
-            && cx.awake
+            && primary.notice.is_some_and(|one| one.number == notice)
+            && cx.is_awake
         {
+            primary.follower = None;
             self.go_solo(cx);
         }
     }
 
-    /// Time has passed. `linked`: the partner answers.
-    pub(crate) fn tick_primary<S: Store>(&mut self, cx: &mut Context<'_, S>, linked: bool) {
+    /// Time has passed.
+    pub(crate) fn tick_primary<S: Store>(&mut self, cx: &mut Context<'_, S>) {
         self.advance(cx);
         let timing = &cx.rules.timing;
         let (number, term) = (self.number, self.term);
@@ -293,15 +344,16 @@ impl Lane {
             follower.moved_at = cx.now;
         }
         // A slow partner is told before anything is acknowledged without it.
-        if linked
-            && primary.mode != Mode::Solo
-            && primary.waiting_since.is_some_and(|since| cx.now >= since + timing.out_of_sync_after_ms)
-        {
-            let due = primary.notice.is_none_or(|(_, sent)| cx.now >= sent + timing.resend_ms);
-            if due {
-                let notice = primary.notice.map_or(primary.notices + 1, |(notice, _)| notice);
-                primary.notices = notice;
-                primary.notice = Some((notice, cx.now));
+        let is_slow = primary.waiting_since.is_some_and(|since| cx.now >= since + timing.out_of_sync_after_ms);
+        if is_slow && cx.rules.has(Defect::SoloUnconfirmed) {
+            self.go_solo(cx);
+        } else if is_slow && cx.is_linked {
+            if primary.notice.is_none() {
+                primary.notices += 1;
+            }
+            if primary.notice.is_none_or(|one| cx.now >= one.sent_at + timing.resend_ms) {
+                let notice = primary.notices;
+                primary.notice = Some(Notice { number: notice, sent_at: cx.now });
                 cx.send(Body::OutOfSync { lane: number, term, notice });
             }
         }
@@ -321,10 +373,9 @@ impl Lane {
     fn hand_over_if_drained<S: Store>(&mut self, cx: &mut Context<'_, S>) {
         let (end, committed) = (self.log.end(), self.committed);
         let Role::Primary(primary) = &self.role else { return };
-        let holds_all = primary.follower.as_ref().is_some_and(|follower| follower.acknowledged == end);
-        if primary.handing_over && primary.mode == Mode::Pair && holds_all && committed == end && cx.awake {
-            let to: NodeId = cx.peer;
-            self.step_down(cx, Term { counter: self.term.counter + 1, node: to });
+        let holds_all = primary.follower.as_ref().is_some_and(|one| one.acknowledged == end && one.is_ready);
+        if primary.handing_over && primary.mode == Mode::Pair && holds_all && committed == end && cx.is_awake {
+            self.step_down(cx, Term { counter: self.term.counter + 1, node: cx.peer });
             self.standing = Standing::Ready;
         }
     }

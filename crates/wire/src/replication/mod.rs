@@ -103,6 +103,8 @@ pub struct LaneReport {
     pub alone: bool,
     /// Said by the primary: the partner holds everything that is acknowledged.
     pub in_sync: bool,
+    /// Said by the primary: which attempt of the partner to follow it serves; 0: none.
+    pub round: u32,
     /// The last entry that it has.
     pub end: Sequence,
     /// Where its terms began, the last few of them, oldest first.
@@ -222,10 +224,14 @@ pub enum Body {
         sent: u64,
         /// `sent` of the last heartbeat that came from the receiver.
         echo: u64,
+        /// How long ago that came, in ms.
+        held_ms: u64,
         /// The sender's hybrid clock.
         version: Version,
         /// The sender's wall clock in ms.
         wall: u64,
+        /// The sender is to be primary of nothing.
+        leaving: bool,
         /// All its lanes, in order.
         lanes: Vec<LaneReport>,
     },
