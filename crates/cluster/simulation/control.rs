@@ -29,6 +29,15 @@ impl World {
         self.after(EVERY, Event::Control);
     }
 
+    /// How long recovery may take: with little in a batch, every record may take a way there and back.
+    fn recovery(&self) -> u64 {
+        let processes = self.hosts.iter().filter_map(|host| host.process.as_ref());
+        let records = processes.map(|process| process.copy.len() as u64).max().unwrap_or(0);
+        let ticks: u64 = self.hosts.iter().map(|host| host.tick_every).sum();
+        let per_batch = (self.rules.volume.batch_bytes as u64 / 20).max(1);
+        RECOVERY + records / per_batch * (2 * self.network.weather.delay.1 + ticks)
+    }
+
     fn next_fault(&mut self) {
         let Some(&fault) = self.faults.get(self.next_fault) else {
             if self.active.is_empty() {
@@ -42,7 +51,7 @@ impl World {
         let is_well = self.active.is_empty() && self.unwell().is_none();
         if !fault.at_once && !is_well {
             // Time to recover begins when it has recovered.
-            if self.now > self.fault_due + RECOVERY {
+            if self.now > self.fault_due + self.recovery() {
                 let why = self.unwell().unwrap_or_default();
                 self.fail(format!("not well again: {why}"));
             }
@@ -202,7 +211,7 @@ impl World {
 
     fn watch_calm(&mut self, since: u64) {
         let well = self.unwell();
-        if let (Some(why), true) = (&well, self.now > since + RECOVERY) {
+        if let (Some(why), true) = (&well, self.now > since + self.recovery()) {
             self.fail(format!("never well again: {why}"));
             return;
         }

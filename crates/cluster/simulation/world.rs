@@ -115,7 +115,7 @@ pub struct Host {
     /// What its own clock showed when everything began, in ms.
     boot: u64,
     /// How often it looks at the time, in ms.
-    tick_every: u64,
+    pub tick_every: u64,
     pub room: usize,
 }
 
@@ -185,7 +185,7 @@ impl World {
         rules.timing.alone_after_ms = random.pick(&[1_000, 2_000, 5_000]);
         rules.volume.frame_bytes = random.pick(&[100, 400, 64 << 10]);
         rules.volume.window_bytes = random.pick(&[1_000, 4_000, 1 << 20]);
-        rules.volume.batch_bytes = random.pick(&[20, 60, 1_000]);
+        rules.volume.batch_bytes = random.pick(&[20, 60, 1_000]).min(rules.volume.window_bytes / 4);
         rules.volume.refilling_lanes = random.pick(&[1, 2, 4]);
         let weather = Weather {
             delay: random.pick(&[(0, 0), (0, 2), (1, 5), (5, 60)]),

@@ -39,7 +39,7 @@ pub struct Volume {
     pub frame_bytes: usize,
     /// Bytes of entries of a lane that wait for the partner; what is beyond is remembered as dirty slots.
     pub window_bytes: usize,
-    /// Bytes in a batch of a refill.
+    /// Bytes in a batch of a refill; a fourth of the window at most.
     pub batch_bytes: usize,
     /// Lanes that refill at a time.
     pub refilling_lanes: usize,

@@ -114,8 +114,9 @@ impl Lane {
         debug_assert!(self.is_primary());
         self.log.push(entry);
         let end = self.log.end();
-        self.advance(cx);
+        // It is sent before the log may forget it.
         self.pump(cx);
+        self.advance(cx);
         end
     }
 
@@ -281,8 +282,9 @@ impl Lane {
 
     /// The partner wants a batch of a slot. It goes into the stream, where it is ordered among the changes.
     pub(crate) fn on_want<S: Store>(&mut self, cx: &mut Context<'_, S>, round: u32, slot: Slot, cursor: u64) {
-        let (is_crowded, next_entry) = (self.log.bytes() >= cx.rules.volume.window_bytes, self.log.end() + 1);
+        let (bytes, next_entry) = (self.log.bytes(), self.log.end() + 1);
         let Some(primary) = self.primary() else { return };
+        let is_crowded = primary.mode != Mode::Solo && bytes >= cx.rules.volume.window_bytes;
         let Some(follower) = primary.follower.as_mut().filter(|follower| follower.round == round) else { return };
         // It asks again, and by then there is room in the window, or what it has asked for has come.
         let is_under_way = matches!(follower.batch, Some((of, from, entry))
