@@ -35,7 +35,7 @@ impl World {
         let records = processes.map(|process| process.copy.len() as u64).max().unwrap_or(0);
         let ticks: u64 = self.hosts.iter().map(|host| host.tick_every).sum();
         let per_batch = (self.rules.volume.batch_bytes as u64 / 20).max(1);
-        RECOVERY + records / per_batch * (2 * self.network.weather.delay.1 + ticks)
+        RECOVERY + (records / per_batch * (2 * self.network.weather.delay.1 + ticks)).min(60_000)
     }
 
     fn next_fault(&mut self) {

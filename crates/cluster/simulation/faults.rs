@@ -60,9 +60,9 @@ pub const KINDS: [Kind; 16] = [
 ];
 
 impl Kind {
-    /// Whether a process and its data go.
+    /// Whether a process and its data go, or may if nobody is ready to take what it hands over.
     pub fn kills(self) -> bool {
-        matches!(self, Self::Crash | Self::CrashBriefly | Self::Vanish)
+        matches!(self, Self::Crash | Self::CrashBriefly | Self::Vanish | Self::Stop)
     }
 
     /// Whether the two may be unable to speak although both live.

@@ -1,7 +1,7 @@
 //! Whether what clients saw of one key fits some order in which everything happened at one moment each.
 //!
 //! Wing and Gong's search with the memory of Lowe's ("Testing for linearizability", 2017). Values are unique, so a write
-//! of unknown outcome that nobody has seen can be left out.
+//! of unknown outcome that nobody has seen can be left out, unless it had an end.
 
 use std::collections::HashSet;
 
@@ -50,6 +50,8 @@ pub fn judge(acts: &[Act]) -> Verdict {
     let nothing_seen = acts
         .iter()
         .any(|act| act.answered.is_some() && act.seen.is_none() && matches!(act.deed, Deed::Read | Deed::Swap(_)));
+    // It may have ended before anybody saw it.
+    let ends = |value: u64| nothing_seen && acts.iter().any(|act| act.deed == Deed::Expire(value));
     let mut acts: Vec<Act> = acts
         .iter()
         .copied()
@@ -57,7 +59,7 @@ pub fn judge(acts: &[Act]) -> Verdict {
             act.answered.is_some()
                 || match act.deed {
                     Deed::Read => false,
-                    Deed::Write(value) | Deed::Swap(value) => is_seen(value),
+                    Deed::Write(value) | Deed::Swap(value) => is_seen(value) || ends(value),
                     Deed::Remove | Deed::Expire(_) => nothing_seen,
                 }
         })
@@ -169,7 +171,7 @@ mod tests {
     #[test]
     fn good_histories_fit() {
         use Deed::*;
-        let good: [&[Act]; 6] = [
+        let good: [&[Act]; 7] = [
             &[],
             &[act(Read, 1, 2, None), act(Write(1), 3, 4, None), act(Read, 5, 6, Some(1))],
             // Two at a time, in either order.
@@ -178,6 +180,8 @@ mod tests {
             &[lost(Write(1), 1), act(Write(2), 2, 3, None), act(Read, 4, 5, Some(2)), act(Read, 6, 7, Some(1))],
             &[act(Write(1), 1, 2, None), act(Swap(2), 3, 6, Some(1)), act(Read, 4, 5, Some(2))],
             &[act(Write(1), 1, 2, None), lost(Expire(1), 1), act(Read, 3, 4, Some(1)), act(Read, 5, 6, None)],
+            // It took effect, and ended, and nobody saw it.
+            &[act(Write(1), 1, 2, None), lost(Write(2), 3), lost(Expire(2), 3), act(Read, 4, 5, None)],
         ];
         for history in good {
             assert_eq!(judge(history), Verdict::Fits, "{history:?}");

@@ -27,6 +27,9 @@ pub enum Arrival {
     Closed {
         attempt: u64,
     },
+    PartnerClosed {
+        number: u64,
+    },
     Frame {
         number: u64,
         frame: Frame,
@@ -184,8 +187,8 @@ impl World {
         rules.layout = random.pick(&[Layout::Single, Layout::Split]);
         rules.timing.alone_after_ms = random.pick(&[1_000, 2_000, 5_000]);
         rules.volume.frame_bytes = random.pick(&[100, 400, 64 << 10]);
-        rules.volume.window_bytes = random.pick(&[1_000, 4_000, 1 << 20]);
-        rules.volume.batch_bytes = random.pick(&[20, 60, 1_000]).min(rules.volume.window_bytes / 4);
+        rules.volume.window_bytes = random.pick(&[2_000, 8_000, 1 << 20]);
+        rules.volume.batch_bytes = random.pick(&[60, 200, 1_000]).min(rules.volume.window_bytes / 4);
         rules.volume.refilling_lanes = random.pick(&[1, 2, 4]);
         let weather = Weather {
             delay: random.pick(&[(0, 0), (0, 2), (1, 5), (5, 60)]),
@@ -383,18 +386,37 @@ impl World {
         self.hosts[worker].is_paused = false;
         self.network.vanished[worker] = silently;
         let other = 1 - worker;
+        if !silently && let Some(dialled) = process.dialled {
+            self.close(dialled);
+        }
         if !silently && let Some(dialled) = self.hosts[other].process.as_ref().and_then(|process| process.dialled) {
             self.reset(dialled);
         }
     }
 
-    /// A connection is reset: its dialler learns of it.
-    pub fn reset(&mut self, connection: usize) {
+    /// A connection is closed by its dialler: the other one learns of it, unless nothing gets through.
+    fn close(&mut self, connection: usize) {
         let delay = self.network.delay(&mut self.random);
         let one = &mut self.network.connections[connection];
-        let ((worker, life), was_open) = (one.dialler, one.is_open);
+        let ((from, _), was_open) = (one.dialler, one.is_open);
         one.is_open = false;
         one.stalled.clear();
+        if was_open
+            && !self.network.cut[from]
+            && let Some((life, number)) = one.acceptor
+        {
+            let at = one.not_before.max(self.now + delay);
+            self.at(at, Event::Arrival { to: 1 - from, life, arrival: Arrival::PartnerClosed { number } });
+        }
+    }
+
+    /// A connection is reset: both learn of it.
+    pub fn reset(&mut self, connection: usize) {
+        let was_open = self.network.connections[connection].is_open;
+        self.close(connection);
+        let delay = self.network.delay(&mut self.random);
+        let one = &mut self.network.connections[connection];
+        let (worker, life) = one.dialler;
         if was_open
             && !self.network.cut[1 - worker]
             && let Some(process) = &self.hosts[worker].process
@@ -441,6 +463,7 @@ impl World {
                     process.dialled = None;
                     Input::Closed
                 }),
+                Arrival::PartnerClosed { number } => Some(Input::PartnerClosed { connection: number }),
                 Arrival::Frame { number, frame } => Some(Input::Frame { connection: number, frame }),
                 Arrival::Witness(testimony) => Some(Input::Witness(testimony)),
                 Arrival::Stop => {
@@ -550,13 +573,13 @@ impl World {
     }
 
     fn dial(&mut self, worker: usize) {
+        self.trace(|| format!("{worker} dials"));
         let life = self.hosts[worker].life;
         let Some(process) = &mut self.hosts[worker].process else { return };
         process.attempts += 1;
         let attempt = process.attempts;
         if let Some(old) = process.dialled.take() {
-            self.network.connections[old].is_open = false;
-            self.network.connections[old].stalled.clear();
+            self.close(old);
         }
         if !self.network.cut[worker] {
             let delay = self.network.delay(&mut self.random);

@@ -10,21 +10,23 @@ use crate::output::Event;
 use crate::planted::Defect;
 use crate::store::{Known, Store};
 
-/// A slot that is being merged.
+/// What the partner is giving.
 #[derive(Debug)]
 pub(super) struct Merging {
-    slot: Slot,
-    /// Pieces up to here are merged.
-    cursor: u64,
-    /// Keys that the partner has told of.
+    /// Which of its attempts.
+    round: u32,
+    /// Number of the piece that comes next.
+    next: u32,
+    /// Keys that it has told of, of the slot that it is at.
     told: HashSet<Arc<[u8]>>,
 }
 
 /// A piece of a slot of the partner.
 pub(crate) struct Piece {
     pub lineage: Lineage,
+    pub round: u32,
+    pub number: u32,
     pub slot: Slot,
-    pub cursor: u64,
     pub records: Vec<Record>,
     pub done: Option<SlotSum>,
     pub alone_since: Version,
@@ -33,28 +35,27 @@ pub(crate) struct Piece {
 impl Lane {
     /// Takes in a piece. What comes twice changes nothing the second time.
     pub(crate) fn on_upload<S: Store>(&mut self, cx: &mut Context<'_, S>, piece: Piece) {
-        let is_foreign = piece.lineage != self.lineage;
+        // What came from another data set has no past in common with what is here, and all of it counts.
+        let alone_since = if piece.lineage == self.lineage { piece.alone_since } else { 0 };
         let (lane, term) = (self.number, self.term);
         let own_alone_since = self.alone_since;
         let Some(primary) = self.primary() else { return };
-        let merging = match &mut primary.merging {
-            Some(merging) if merging.slot == piece.slot && piece.cursor != 0 => merging,
-            other => {
-                if piece.cursor != 0 {
-                    // The first pieces went to another term of this lane, or to another process.
-                    return;
-                }
-                other.insert(Merging { slot: piece.slot, cursor: 0, told: HashSet::new() })
+        let is_newer = primary.merging.as_ref().is_none_or(|merging| merging.round < piece.round);
+        if is_newer && piece.number == 0 {
+            primary.merging = Some(Merging { round: piece.round, next: 0, told: HashSet::new() });
+        }
+        let Some(merging) = primary.merging.as_mut().filter(|merging| merging.round == piece.round) else { return };
+        let uploaded = Body::Uploaded { lane, term, round: piece.round, piece: piece.number };
+        if piece.number != merging.next {
+            if piece.number < merging.next {
+                cx.send(uploaded);
             }
-        };
-        if piece.cursor < merging.cursor {
-            cx.send(Body::Uploaded { lane, term, slot: piece.slot, cursor: piece.cursor });
             return;
         }
-        merging.cursor = piece.cursor;
+        merging.next += 1;
         merging.told.extend(piece.records.iter().map(|record| Arc::clone(&record.key)));
         let told = piece.done.is_some().then(|| std::mem::take(&mut merging.told));
-        let floor = if is_foreign { 0 } else { cx.store.sum(piece.slot).floor };
+        let floor = cx.store.sum(piece.slot).floor;
         if let Some(sum) = piece.done {
             // What is written here from now on has not been removed there.
             cx.clock.see(sum.floor);
@@ -62,7 +63,7 @@ impl Lane {
         let mut dropped = 0;
         let mut taken = Vec::new();
         for record in piece.records {
-            let was_acknowledged = record.value.is_some() && record.version >= piece.alone_since;
+            let was_acknowledged = record.value.is_some() && record.version >= alone_since;
             let known = cx.store.known(record.slot, &record.key);
             let wins = match known {
                 Some(known) => record.version > known.version(),
@@ -80,9 +81,7 @@ impl Lane {
                 dropped += 1;
             }
         }
-        if let (Some(told), Some(sum)) = (told, piece.done)
-            && !is_foreign
-        {
+        if let (Some(told), Some(sum)) = (told, piece.done) {
             dropped += self.refuse_absent(cx, piece.slot, &told, sum.floor, own_alone_since, &mut taken);
         }
         self.take_in(cx, taken);
@@ -90,7 +89,7 @@ impl Lane {
             self.dropped += dropped as u64;
             cx.tell(Event::ConflictDropped { lane, keys: dropped });
         }
-        cx.send(Body::Uploaded { lane, term, slot: piece.slot, cursor: piece.cursor });
+        cx.send(uploaded);
     }
 
     /// Removes what the partner does not have although it may have removed it; counts what was acknowledged here.

@@ -203,10 +203,10 @@ impl Lane {
 
     /// Becomes primary because the present one is dead, or silent for too long.
     pub(crate) fn take_over<S: Store>(&mut self, cx: &mut Context<'_, S>) {
-        if self.is_primary() || self.standing == Standing::Loading {
+        if self.is_primary() {
             return;
         }
-        let slots = self.incomplete(cx.shape);
+        let slots = self.incomplete();
         self.become_primary(cx, Term { counter: self.term.counter + 1, node: cx.me }, Mode::Solo);
         if self.standing == Standing::Ready {
             cx.tell(Event::TookOver(self.number));
@@ -215,6 +215,13 @@ impl Lane {
             cx.tell(Event::DataLost { lane: self.number, slots });
             self.standing = Standing::Ready;
         }
+    }
+
+    /// Becomes primary of a lane of which nothing has come.
+    pub(crate) fn take_over_empty<S: Store>(&mut self, cx: &mut Context<'_, S>, lineage: Lineage) {
+        self.start(cx, lineage);
+        cx.tell(Event::TookOverStale(self.number));
+        cx.tell(Event::DataLost { lane: self.number, slots: usize::from(cx.shape.slots_per_lane()) });
     }
 
     fn become_primary<S: Store>(&mut self, cx: &mut Context<'_, S>, term: Term, mode: Mode) {
@@ -247,7 +254,8 @@ impl Lane {
         if !theirs.lineage.exists() {
             return;
         }
-        if theirs.term > self.term {
+        // Who has no data takes the term of whoever has, be it lower than one that was heard of before.
+        if theirs.term > self.term || (!self.lineage.exists() && theirs.term != self.term) {
             if theirs.term.node == cx.me {
                 self.on_appointed(cx, theirs);
             } else {

@@ -46,6 +46,9 @@ pub(super) enum State {
 
 #[derive(Debug)]
 pub(super) struct Uploading {
+    pub round: u32,
+    /// Number of the piece that is under way, and where it begins.
+    pub piece: u32,
     pub left: SlotSet,
     pub cursor: u64,
     pub sent_at: Millis,
@@ -130,10 +133,9 @@ impl Lane {
     }
 
     /// Slots that are not complete here.
-    pub(super) fn incomplete(&self, shape: Shape) -> usize {
+    pub(super) fn incomplete(&self) -> usize {
         match &self.role {
             Role::Primary(_) => 0,
-            Role::Partner(_) if self.standing == Standing::Loading => usize::from(shape.slots_per_lane()),
             Role::Partner(partner) => partner.missing.len(),
         }
     }
@@ -182,12 +184,15 @@ impl Lane {
         });
         // Where this worker cannot say what it has changed, slots are compared.
         let common = common.filter(|_| changed.is_some());
+        let round = self.rounds + 1;
         let Some(partner) = self.partner() else { return };
         partner.held.clear();
         if partner.merges {
             let all = changed.unwrap_or_else(|| SlotSet::all(shape));
             let left = all.clone();
-            partner.state = State::Uploading(Uploading { left, cursor: 0, sent_at: now, all, common });
+            let uploading = Uploading { round, piece: 0, left, cursor: 0, sent_at: now, all, common };
+            partner.state = State::Uploading(uploading);
+            self.rounds = round;
             self.upload(cx);
         } else {
             self.ask(cx, common, changed.unwrap_or_else(|| SlotSet::none(shape)));

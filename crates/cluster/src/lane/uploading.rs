@@ -1,6 +1,6 @@
 //! A partner that has acknowledged alone gives the primary the slots that it has changed.
 
-use tandem_wire::replication::{Body, Slot};
+use tandem_wire::replication::Body;
 
 use super::partner::State;
 use super::{Context, Lane};
@@ -22,19 +22,22 @@ impl Lane {
         uploading.sent_at = cx.now;
         let (records, next) = cx.store.read(slot, cursor, cx.rules.volume.batch_bytes);
         let done = next.is_none().then(|| cx.store.sum(slot));
-        cx.send(Body::Upload { lane, term, lineage, slot, cursor, records, done, alone_since });
+        let (round, piece) = (uploading.round, uploading.piece);
+        cx.send(Body::Upload { lane, term, lineage, round, piece, slot, records, done, alone_since });
     }
 
     /// The primary has merged a piece.
-    pub(crate) fn on_uploaded<S: Store>(&mut self, cx: &mut Context<'_, S>, slot: Slot, merged: u64) {
-        let (batch_bytes, place) = (cx.rules.volume.batch_bytes, cx.shape.place_of(slot));
+    pub(crate) fn on_uploaded<S: Store>(&mut self, cx: &mut Context<'_, S>, round: u32, piece: u32) {
+        let (batch_bytes, number) = (cx.rules.volume.batch_bytes, self.number);
         let Some(partner) = self.partner() else { return };
         let State::Uploading(uploading) = &mut partner.state else { return };
-        if uploading.left.first() != Some(place) || merged != uploading.cursor {
+        let Some(place) = uploading.left.first() else { return };
+        if (round, piece) != (uploading.round, uploading.piece) {
             return;
         }
+        uploading.piece += 1;
         // Nothing changes here meanwhile, so the piece ends where it did.
-        uploading.cursor = match cx.store.read(slot, merged, batch_bytes).1 {
+        uploading.cursor = match cx.store.read(cx.shape.slot_at(number, place), uploading.cursor, batch_bytes).1 {
             Some(next) => next,
             None => {
                 uploading.left.remove(place);

@@ -48,7 +48,7 @@ impl Node {
             self.each_lane(step, Lane::go_solo);
         }
         match self.peer.state {
-            PeerState::Dead => self.each_lane(step, Lane::take_over),
+            PeerState::Dead => self.take_over(step),
             PeerState::Silent => self.look_at_silence(step),
             PeerState::Unknown | PeerState::Up => {}
         }
@@ -61,7 +61,7 @@ impl Node {
         }
         if !self.identity.has_witness {
             if self.rules.takeover[Testimony::Nobody as usize] {
-                self.each_lane(step, Lane::take_over);
+                self.take_over(step);
             }
         } else if step.now >= self.peer.witness_asked_at + timing.witness_every_ms {
             self.peer.witness_asked_at = step.now;
@@ -72,7 +72,7 @@ impl Node {
     pub(super) fn on_testimony<S: Store>(&mut self, step: &mut Step<'_, S>, testimony: Testimony) {
         let takeover_after = self.rules.timing.takeover_after_ms;
         if self.peer.is_silent_for(takeover_after, step.now) && self.rules.takeover[testimony as usize] {
-            self.each_lane(step, Lane::take_over);
+            self.take_over(step);
         }
     }
 
@@ -112,7 +112,20 @@ impl Node {
         self.each_lane(step, |lane, cx| {
             lane.lose_follower();
             lane.go_solo(cx);
-            lane.take_over(cx);
+        });
+        self.take_over(step);
+    }
+
+    /// Becomes primary of everything. Lanes of which nothing has come begin anew, if others have.
+    fn take_over<S: Store>(&mut self, step: &mut Step<'_, S>) {
+        let has_data = self.lanes.iter().any(|lane| lane.lineage().exists());
+        let lineage = self.new_lineage();
+        self.each_lane(step, |lane, cx| {
+            if lane.lineage().exists() {
+                lane.take_over(cx);
+            } else if has_data {
+                lane.take_over_empty(cx, lineage);
+            }
         });
     }
 
@@ -170,6 +183,8 @@ impl Node {
         }
         if !is_known {
             self.peer.meet(incarnation);
+            // What the process before has said may have come since it was known to be gone.
+            self.each_lane(step, |lane, _| lane.lose_follower());
         }
         self.peer.on_connected(&self.rules.timing, step.now, is_known);
         if self.peer.is_to_dial(&self.rules.timing, step.now) {
@@ -197,10 +212,10 @@ impl Node {
                 lane.on_begin(cx, round, Offer { lineage, at, history, until, difference });
             }
             Body::Want { round, slot, cursor, .. } => lane.on_want(cx, round, slot, cursor),
-            Body::Upload { lineage, slot, cursor, records, done, alone_since, .. } => {
-                lane.on_upload(cx, Piece { lineage, slot, cursor, records, done, alone_since });
+            Body::Upload { lineage, round, piece, slot, records, done, alone_since, .. } => {
+                lane.on_upload(cx, Piece { lineage, round, number: piece, slot, records, done, alone_since });
             }
-            Body::Uploaded { slot, cursor, .. } => lane.on_uploaded(cx, slot, cursor),
+            Body::Uploaded { round, piece, .. } => lane.on_uploaded(cx, round, piece),
             Body::OutOfSync { notice, .. } => lane.on_out_of_sync(cx, notice),
             Body::OutOfSyncKnown { notice, .. } => lane.on_out_of_sync_known(cx, notice),
             Body::Hello { .. } | Body::Heartbeat { .. } | Body::Goodbye => {}

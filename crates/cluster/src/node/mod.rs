@@ -46,6 +46,11 @@ pub enum Input {
     Refused,
     /// The connection that was dialled is gone.
     Closed,
+    /// A connection of the partner is gone, after everything that came on it.
+    PartnerClosed {
+        /// Its number.
+        connection: u64,
+    },
     /// A frame from the partner, and on which of its connections, which are numbered in the order of their coming.
     Frame {
         /// Number of the connection.
@@ -253,6 +258,7 @@ impl Node {
             Input::Dialled => self.on_dialled(step),
             Input::Refused => self.on_refused(step),
             Input::Closed => self.on_closed(step),
+            Input::PartnerClosed { connection } => self.peer.on_disconnected(connection),
             Input::Frame { connection, frame } => self.on_frame(step, connection, frame),
             Input::Witness(testimony) => self.on_testimony(step, testimony),
             Input::Stop => self.is_stopping = true,

@@ -32,20 +32,24 @@ pub(crate) enum Link {
 
 /// Round trips that are remembered.
 const TRIPS: usize = 8;
+/// Attempts at a connection that follow each other quickly: enough of them that one gets through before silence is taken
+/// for death, if any can.
+const HASTY_ATTEMPTS: u32 = 5;
 
 /// The partner.
 #[derive(Debug, Default)]
 pub(crate) struct Peer {
     pub state: PeerState,
     pub incarnation: Option<Incarnation>,
-    /// Its latest connection to this worker.
+    /// Its latest connection to this worker, and whether that is there, as far as is known.
     pub connection: u64,
+    is_connected: bool,
     link: Link,
     /// When the link became what it is.
     link_since: Millis,
     dialled_at: Option<Millis>,
-    /// How long an attempt may take, and how long a connection may go without an answer.
-    patience: Millis,
+    /// Attempts at a connection since it was last up.
+    attempts: u32,
     /// When the last thing came from it.
     pub heard_at: Millis,
     /// When the last of this worker's heartbeats was sent that it has answered.
@@ -99,11 +103,23 @@ impl Peer {
         self.state == PeerState::Silent && now >= self.heard_at.max(self.restarted_at) + ms
     }
 
-    /// Whether it would have been heard of by now, were its process there: its system refuses connections, and its own
-    /// attempt at one has had the time to come.
+    /// Whether a partner whose system refuses connections would have been heard of by now, were its process there. Its own
+    /// connection closes with the process, and if only the way was disturbed, it has had the time to make another.
     pub(crate) fn is_quiet(&self, timing: &Timing, now: Millis) -> bool {
-        let trip = self.trips.iter().copied().max().unwrap_or(0);
-        now >= self.heard_at.max(self.restarted_at) + 2 * timing.heartbeat_ms + 4 * trip
+        let patience = if self.is_connected { timing.solo_after_ms } else { 2 * timing.heartbeat_ms };
+        now >= self.heard_at.max(self.restarted_at) + patience + 4 * self.trip()
+    }
+
+    /// The longest of the last few ways there and back, in ms.
+    fn trip(&self) -> Millis {
+        self.trips.iter().copied().max().unwrap_or(0)
+    }
+
+    /// How long an attempt may take, and how long a connection may go without an answer. Longer where the way is, which
+    /// is not known before there was an answer.
+    fn patience(&self, timing: &Timing) -> Millis {
+        let doublings = self.attempts.saturating_sub(HASTY_ATTEMPTS).min(8);
+        (timing.solo_after_ms << doublings).min(timing.takeover_after_ms) + 2 * self.trip()
     }
 
     /// Whether it is time for another attempt at a connection. Notes that it is made.
@@ -111,19 +127,12 @@ impl Peer {
         let is_due = match self.link {
             Link::Down => self.dialled_at.is_none_or(|at| now >= at + timing.heartbeat_ms),
             Link::Open if self.state == PeerState::Up => false,
-            // A connection on which nothing is answered may lead to a machine that has forgotten it. Where the way is
-            // long, the next attempt has more time.
-            Link::Dialling | Link::Open => {
-                let is_over = now >= self.link_since + self.patience;
-                if is_over {
-                    self.patience = (2 * self.patience).min(timing.takeover_after_ms);
-                }
-                is_over
-            }
+            // A connection on which nothing is answered may lead to a machine that has forgotten it.
+            Link::Dialling | Link::Open => now >= self.link_since + self.patience(timing),
         };
         if is_due {
             self.dialled_at = Some(now);
-            self.patience = self.patience.max(timing.solo_after_ms);
+            self.attempts = self.attempts.saturating_add(1);
             self.set_link(Link::Dialling, now);
         }
         is_due
@@ -136,11 +145,17 @@ impl Peer {
     /// Its process has just connected. An older connection of this worker that has no answer is of no use any more.
     pub(crate) fn on_connected(&mut self, timing: &Timing, now: Millis, is_known: bool) {
         self.heard_at = now;
+        self.is_connected = true;
         let is_fresh = now < self.link_since + timing.heartbeat_ms;
         if !is_known || (self.state != PeerState::Up && !is_fresh) {
-            self.patience = timing.solo_after_ms;
+            self.attempts = 0;
             self.set_link(Link::Down, now);
         }
+    }
+
+    /// One of its connections is gone.
+    pub(crate) fn on_disconnected(&mut self, connection: u64) {
+        self.is_connected &= connection != self.connection;
     }
 
     /// A process that was not known.
@@ -178,7 +193,7 @@ impl Peer {
         // It is up while it answers what was said to this very process not long ago.
         if is_answer && now < self.echoed_at + timing.solo_after_ms {
             self.state = PeerState::Up;
-            self.patience = timing.solo_after_ms;
+            self.attempts = 0;
         }
     }
 }

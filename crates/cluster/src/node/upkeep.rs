@@ -40,8 +40,13 @@ impl Node {
         if deserted {
             step.out.push(Output::Event(Event::StartedEmpty));
         }
-        let lineage = Lineage(self.seed.max(1));
+        let lineage = self.new_lineage();
         self.each_lane(step, |lane, cx| lane.start(cx, lineage));
+    }
+
+    /// A data set of this process.
+    pub(super) fn new_lineage(&self) -> Lineage {
+        Lineage(self.seed.max(1))
     }
 
     /// Whether this worker is to be primary of nothing: it ends, or its clock is ahead.

@@ -320,27 +320,29 @@ pub enum Body {
         term: Term,
         /// The sender's data set.
         lineage: Lineage,
-        /// The slot.
+        /// Number of this attempt, in the sender's own count, as in `Follow`.
+        round: u32,
+        /// Number of the piece in the attempt.
+        piece: u32,
+        /// The slot. All pieces of one follow each other.
         slot: Slot,
-        /// The piece.
-        cursor: u64,
         /// Records and remembered removals.
         records: Vec<Record>,
-        /// Set with the last piece.
+        /// Set with the last piece of the slot.
         done: Option<SlotSum>,
         /// Versions from here on were acknowledged by the sender alone.
         alone_since: Version,
     },
-    /// The piece at `cursor` is merged.
+    /// A piece is merged.
     Uploaded {
         /// The lane.
         lane: LaneNumber,
         /// The sender's term.
         term: Term,
-        /// The slot.
-        slot: Slot,
+        /// The attempt.
+        round: u32,
         /// The piece.
-        cursor: u64,
+        piece: u32,
     },
     /// The receiver is too slow: its copy does not count from here on, until it has caught up.
     OutOfSync {
