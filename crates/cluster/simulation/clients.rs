@@ -15,7 +15,14 @@ pub struct Pending {
     pub client: usize,
     pub request: Request,
     pub call: u64,
+    /// How often it was asked for.
+    pub attempts: u32,
+    /// An attempt before may have done it.
+    is_doubtful: bool,
 }
+
+/// How often a client asks for what may have been done.
+const ATTEMPTS: u32 = 6;
 
 /// What is known of a key.
 #[derive(Debug, Default, Clone)]
@@ -38,6 +45,8 @@ pub struct Clients {
     contended: usize,
     pairs: usize,
     shape: Shape,
+    /// The last numbered request of each client that has an answer.
+    settled: Vec<u64>,
     order: u64,
     requests: u64,
     values: u64,
@@ -55,6 +64,7 @@ impl Clients {
             contended,
             pairs,
             shape,
+            settled: vec![0; count],
             order: 0,
             requests: 0,
             values: 0,
@@ -111,6 +121,9 @@ impl Clients {
     /// What a client does next.
     pub fn ask(&mut self, client: usize, random: &mut Random) -> Request {
         let fresh = self.contended + 2 * self.pairs;
+        if random.below(400) == 0 {
+            return self.begin(client, Action::Flush, vec![random.below(self.contended as u64) as usize]);
+        }
         let (action, keys) = match random.below(100) {
             0..15 => (Action::Get, vec![random.below(self.contended as u64) as usize]),
             15..30 => (Action::Set(self.value(), 0), vec![random.below(self.contended as u64) as usize]),
@@ -139,16 +152,39 @@ impl Clients {
     /// Notes that something is asked for.
     pub fn begin(&mut self, client: usize, action: Action, keys: Vec<usize>) -> Request {
         self.requests += 1;
-        let request = Request { number: self.requests, action, keys, is_forwarded: false };
-        let call = self.tick();
-        self.pending.insert(request.number, Pending { client, request: request.clone(), call });
+        let is_numbered = action.writes() && action != Action::Flush && self.requests.is_multiple_of(2);
+        let session = is_numbered.then(|| (client as u64, self.settled[client]));
+        let request = Request { number: self.requests, action, keys, session, is_forwarded: false };
+        let pending = Pending { client, request: request.clone(), call: self.tick(), attempts: 1, is_doubtful: false };
+        self.pending.insert(request.number, pending);
         request
+    }
+
+    /// Whether a request of unknown outcome is asked for again. Only a numbered one may be.
+    pub fn tries_again(&mut self, number: u64, reply: &Reply) -> bool {
+        let Some(pending) = self.pending.get_mut(&number) else { return false };
+        pending.is_doubtful |= *reply == Reply::Unknown;
+        let again = pending.request.session.is_some() && pending.is_doubtful && pending.attempts < ATTEMPTS;
+        if again && !matches!(reply, Reply::Done { .. }) {
+            pending.attempts += 1;
+            self.prefers[pending.client] ^= 1;
+            return true;
+        }
+        false
     }
 
     /// Notes what came of it; `None` if that is known already.
     pub fn end(&mut self, number: u64, reply: &Reply) -> Option<Pending> {
         let pending = self.pending.remove(&number)?;
         let now = self.tick();
+        if pending.request.session.is_some() {
+            self.settled[pending.client] = number;
+        }
+        let reply = if pending.is_doubtful && *reply == Reply::Refused { &Reply::Unknown } else { reply };
+        if pending.request.action == Action::Flush {
+            self.end_flush(&pending, now, reply);
+            return Some(pending);
+        }
         let (answered, all_seen) = match reply {
             Reply::Refused => return Some(pending),
             Reply::Unknown => (None, None),
@@ -168,7 +204,7 @@ impl Clients {
                     (Deed::Write(value), false)
                 }
                 Action::Swap(value) => (Deed::Swap(value), true),
-                Action::Delete => (Deed::Remove, false),
+                Action::Delete | Action::Flush => (Deed::Remove, false),
             };
             known.may_vanish |= deed == Deed::Remove && answered.is_none();
             let seen = if shows { seen } else { None };
@@ -182,6 +218,26 @@ impl Clients {
         }
         self.acknowledged += u64::from(answered.is_some() && pending.request.action.writes());
         Some(pending)
+    }
+
+    /// A lane was emptied, or may have been.
+    fn end_flush(&mut self, pending: &Pending, now: u64, reply: &Reply) {
+        let (answered, version) = match reply {
+            Reply::Refused => return,
+            Reply::Unknown => (None, None),
+            Reply::Done { versions, .. } => (Some(now), versions.first().copied()),
+        };
+        let lane = self.keys[pending.request.keys[0]].lane;
+        let paired = self.contended..self.contended + 2 * self.pairs;
+        for (number, known) in self.known.iter_mut().enumerate().filter(|(number, _)| self.keys[*number].lane == lane) {
+            known.acts.push(Act { deed: Deed::Remove, call: pending.call, answered, seen: None });
+            known.may_vanish |= answered.is_none() || paired.contains(&number);
+            if let Some(version) = version
+                && known.newest.is_none_or(|(newest, _)| newest < version)
+            {
+                known.newest = Some((version, true));
+            }
+        }
     }
 
     /// A key was given up for others.

@@ -79,7 +79,7 @@ impl World {
         let Fault { kind, victim, lasts, jump, .. } = fault;
         if !is_well || kind == Kind::StartApart {
             // One at a time is what nothing may be lost by.
-            self.may_lose |= kind.kills() || self.active.iter().any(|(one, _)| one.kind.kills());
+            self.may_lose |= kind.costs_a_copy() || self.active.iter().any(|(one, _)| one.kind.costs_a_copy());
             self.may_split = true;
         }
         self.may_split |= kind.parts() && (!self.has_witness || kind == Kind::StartApart) && lasts >= 900;
@@ -107,6 +107,13 @@ impl World {
                     if let Some(connection) = dialled {
                         self.reset(connection);
                     }
+                }
+            }
+            Kind::Rot => {
+                if let Some(process) = &mut self.hosts[victim].process {
+                    let lanes = 0..self.shape.lanes();
+                    let following = |&lane: &u16| process.node.doing(lane) == Doing::Following;
+                    lanes.filter(following).for_each(|lane| process.copy.rot(lane));
                 }
             }
             Kind::Delay => self.network.slowness = [150, 350, 700][victim + (lasts % 2) as usize],
@@ -148,7 +155,7 @@ impl World {
             }
             Kind::Refuse => self.network.refuses[victim] = false,
             Kind::Delay => self.network.slowness = 0,
-            Kind::Pause | Kind::Slow | Kind::Reset => {}
+            Kind::Pause | Kind::Slow | Kind::Reset | Kind::Rot => {}
         }
     }
 

@@ -58,6 +58,15 @@ impl Copy {
         slots.flat_map(|slot| self.slots[usize::from(slot)].keys.values().filter(|record| record.value.is_some()))
     }
 
+    /// Loses a record, without a trace.
+    pub fn rot(&mut self, lane: LaneNumber) {
+        let Some(record) = self.live_of(lane).next().cloned() else { return };
+        let contents = &mut self.slots[usize::from(record.slot)];
+        contents.keys.remove(&number_of(&record.key));
+        contents.digest ^= digest_of(&record);
+        self.live -= 1;
+    }
+
     /// Removes a record to make room. That is not remembered but by the floor.
     pub fn evict(&mut self, slot: Slot, key: &[u8]) {
         let contents = &mut self.slots[usize::from(slot)];

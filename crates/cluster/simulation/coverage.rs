@@ -23,6 +23,9 @@ pub struct Coverage {
     pub witnessed: u64,
     pub acknowledged: u64,
     pub evicted: u64,
+    /// Requests that were made again, and those that turned out to be done.
+    pub retries: u64,
+    pub recalled: u64,
     pub splits: u64,
     /// Histories that were too long to judge.
     pub unjudged: u64,
@@ -68,6 +71,8 @@ impl Coverage {
         self.witnessed += other.witnessed;
         self.acknowledged += other.acknowledged;
         self.evicted += other.evicted;
+        self.retries += other.retries;
+        self.recalled += other.recalled;
         self.splits += other.splits;
         self.unjudged += other.unjudged;
         self.judged += other.judged;
@@ -88,6 +93,7 @@ impl Coverage {
             "took-over",
             "conflict-dropped",
             "started-empty",
+            "diverged",
         ];
         missing
             .extend(events.iter().filter(|name| !self.events.contains_key(*name)).map(|name| format!("event {name}")));
@@ -100,6 +106,8 @@ impl Coverage {
             (self.overtaken, "overtaken frame"),
             (self.witnessed, "question to the witness"),
             (self.evicted, "eviction"),
+            (self.retries, "retry"),
+            (self.recalled, "retry of what was done"),
             (self.splits, "split"),
             (self.strict, "strict seed"),
         ];

@@ -35,12 +35,14 @@ pub enum Kind {
     Refuse,
     /// The way takes so long that a worker seems to be slow.
     Delay,
+    /// A record is gone from a copy, and nobody knows.
+    Rot,
     /// Nothing gets through from the start on, until both have begun alone.
     StartApart,
 }
 
 /// All of them.
-pub const KINDS: [Kind; 16] = [
+pub const KINDS: [Kind; 17] = [
     Kind::Crash,
     Kind::CrashBriefly,
     Kind::Vanish,
@@ -56,13 +58,14 @@ pub const KINDS: [Kind; 16] = [
     Kind::Reset,
     Kind::Refuse,
     Kind::Delay,
+    Kind::Rot,
     Kind::StartApart,
 ];
 
 impl Kind {
-    /// Whether a process and its data go, or may if nobody is ready to take what it hands over.
-    pub fn kills(self) -> bool {
-        matches!(self, Self::Crash | Self::CrashBriefly | Self::Vanish | Self::Stop)
+    /// Whether data of one worker goes, or may if nobody is ready to take what it hands over.
+    pub fn costs_a_copy(self) -> bool {
+        matches!(self, Self::Crash | Self::CrashBriefly | Self::Vanish | Self::Stop | Self::Rot)
     }
 
     /// Whether the two may be unable to speak although both live.
@@ -113,6 +116,7 @@ pub fn plan(random: &mut Random) -> Vec<Fault> {
                 Kind::Reset => 0,
                 Kind::Refuse => random.between(20, 600),
                 Kind::Delay => random.between(500, 3_500),
+                Kind::Rot => 2_500,
                 Kind::StartApart => 0,
             };
             Fault {

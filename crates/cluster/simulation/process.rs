@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tandem_cluster::{Identity, Node, Now, Output, Rules, Service, Shape, Store};
-use tandem_wire::replication::{LaneNumber, Record, Sequence, Slot, Version};
+use tandem_cluster::{Identity, Node, Now, Output, Recall, Rules, Service, Shape, Store};
+use tandem_wire::replication::{LaneNumber, Record, RequestId, Sequence, Slot, Version};
 
 use super::copy::{Copy, value_of};
 
@@ -25,6 +25,8 @@ pub enum Action {
     /// Leaves this value, and shows the one before.
     Swap(u64),
     Delete,
+    /// Leaves nothing in the lane of the key.
+    Flush,
 }
 
 impl Action {
@@ -41,6 +43,8 @@ pub struct Request {
     pub action: Action,
     /// Number of each key among all.
     pub keys: Vec<usize>,
+    /// Its client numbers its requests: which client, and the last one that it has an answer of.
+    pub session: Option<(u64, u64)>,
     /// Another worker has passed it on.
     pub is_forwarded: bool,
 }
@@ -60,6 +64,22 @@ pub enum Reply {
     Refused,
     /// It may have been done.
     Unknown,
+}
+
+impl Reply {
+    /// What is remembered of it.
+    fn encode(&self) -> Vec<u8> {
+        let Self::Done { seen, versions, .. } = self else { return Vec::new() };
+        let pairs = seen.iter().zip(versions);
+        pairs.flat_map(|(seen, version)| [seen.unwrap_or(0), *version]).flat_map(u64::to_be_bytes).collect()
+    }
+
+    fn decode(bytes: &[u8]) -> Self {
+        let numbers: Vec<u64> =
+            bytes.chunks(8).map(|one| one.iter().fold(0, |all, &byte| all << 8 | u64::from(byte))).collect();
+        let seen = numbers.chunks(2).map(|one| Some(one[0]).filter(|&value| value != 0)).collect();
+        Self::Done { seen, versions: numbers.chunks(2).map(|one| one[1]).collect(), copies: 2 }
+    }
 }
 
 struct Held {
@@ -93,6 +113,8 @@ pub enum Deed {
     Forward(Request),
     /// The key was given up for others.
     Evicted(usize),
+    /// It had been done before.
+    Recalled,
     /// It was done here while this was the state of it.
     Served {
         lane: LaneNumber,
@@ -138,11 +160,8 @@ impl Process {
         out: &mut Vec<Output>,
         deeds: &mut Vec<Deed>,
     ) {
-        let services: Vec<Service> = request
-            .keys
-            .iter()
-            .map(|&key| self.node.service(keys[key].lane, request.action.writes(), at.at))
-            .collect();
+        let services: Vec<Service> =
+            request.keys.iter().map(|&key| self.node.service(keys[key].lane, request.action.writes(), at.at)).collect();
         if services.iter().all(|service| *service == Service::Here) {
             self.execute(at, request, keys, out, deeds);
         } else if services.contains(&Service::Loading) || request.is_forwarded && services.contains(&Service::Partner) {
@@ -182,6 +201,31 @@ impl Process {
     }
 
     fn execute(&mut self, at: Now, request: Request, keys: &[Key], out: &mut Vec<Output>, deeds: &mut Vec<Deed>) {
+        request.keys.iter().for_each(|&key| deeds.push(Deed::Served { lane: keys[key].lane }));
+        if let Some((session, _)) = request.session {
+            match self.node.recall(keys[request.keys[0]].lane, session, request.number) {
+                Recall::New => {}
+                Recall::Forgotten => {
+                    deeds.push(Deed::Reply(request, Reply::Unknown));
+                    return;
+                }
+                Recall::Done(reply) => {
+                    deeds.push(Deed::Recalled);
+                    let places = self.unacknowledged(&request, keys);
+                    self.hold(at, request, places, Reply::decode(&reply), deeds);
+                    return;
+                }
+            }
+        }
+        if request.action == Action::Flush {
+            let lane = keys[request.keys[0]].lane;
+            let flushed = self.node.flush(at, &mut self.copy, &[lane], out);
+            let reply =
+                Reply::Done { seen: vec![None], versions: flushed.iter().map(|one| one.2).collect(), copies: 2 };
+            let places = flushed.iter().map(|&(lane, sequence, _)| (lane, sequence)).collect();
+            self.hold(at, request, places, reply, deeds);
+            return;
+        }
         let time = self.node.time_ms(at.wall);
         let seen: Vec<Option<u64>> = request
             .keys
@@ -192,12 +236,11 @@ impl Process {
                 record.value.as_ref().filter(|_| !is_over).map(value_of)
             })
             .collect();
-        request.keys.iter().for_each(|&key| deeds.push(Deed::Served { lane: keys[key].lane }));
         let (value, ttl) = match request.action {
             Action::Get => (None, 0),
             Action::Set(value, ttl) => (Some(value), ttl),
             Action::Swap(value) => (Some(value), 0),
-            Action::Delete => (None, 0),
+            Action::Delete | Action::Flush => (None, 0),
         };
         let mut versions = Vec::new();
         let places = if request.action.writes() {
@@ -216,16 +259,37 @@ impl Process {
                     None => parts.push((keys[key].lane, vec![record])),
                 }
             }
-            self.node.commit(at, &mut self.copy, parts, out)
+            let done = Reply::Done { seen: seen.clone(), versions: versions.clone(), copies: 2 };
+            let id = request.session.map(|(session, settled)| RequestId {
+                session,
+                number: request.number,
+                settled,
+                reply: Arc::from(done.encode()),
+            });
+            // The answer is remembered where a retry looks for it.
+            parts.sort_by_key(|(lane, _)| *lane != keys[request.keys[0]].lane);
+            self.node.commit(at, &mut self.copy, parts, id, out)
         } else {
-            let lanes = request.keys.iter().map(|&key| keys[key].lane);
-            lanes
-                .map(|lane| (lane, self.node.position(lane)))
-                .filter(|(_, (done, end))| done < end)
-                .map(|(lane, (_, end))| (lane, end))
-                .collect()
+            self.unacknowledged(&request, keys)
         };
-        let reply = Reply::Done { seen, versions, copies: 2 };
+        self.hold(at, request, places, Reply::Done { seen, versions, copies: 2 }, deeds);
+    }
+
+    /// What is not acknowledged of what a request shows.
+    fn unacknowledged(&self, request: &Request, keys: &[Key]) -> Vec<(LaneNumber, Sequence)> {
+        let positions = request.keys.iter().map(|&key| (keys[key].lane, self.node.position(keys[key].lane)));
+        positions.filter(|(_, (done, end))| done < end).map(|(lane, (_, end))| (lane, end)).collect()
+    }
+
+    /// Answers once all of these are acknowledged.
+    fn hold(
+        &mut self,
+        at: Now,
+        request: Request,
+        places: Vec<(LaneNumber, Sequence)>,
+        reply: Reply,
+        deeds: &mut Vec<Deed>,
+    ) {
         if places.is_empty() {
             deeds.push(Deed::Reply(request, reply));
         } else {
@@ -267,7 +331,7 @@ impl Process {
         let key = &keys[victim];
         let record = self.record(at, key, None, 0);
         self.copy.evict(key.slot, &key.name);
-        self.node.commit(at, &mut self.copy, vec![(key.lane, vec![record])], out);
+        self.node.commit(at, &mut self.copy, vec![(key.lane, vec![record])], None, out);
         deeds.push(Deed::Evicted(victim));
     }
 
@@ -302,7 +366,7 @@ impl Process {
             };
             let record = self.record(at, &key, None, 0);
             self.copy.apply(&record).expect("a removal needs no room");
-            self.node.commit(at, &mut self.copy, vec![(lane, vec![record])], out);
+            self.node.commit(at, &mut self.copy, vec![(lane, vec![record])], None, out);
         }
     }
 

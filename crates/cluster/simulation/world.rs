@@ -65,7 +65,12 @@ pub enum Event {
         number: u64,
         reply: Reply,
     },
-    ClientGivesUp(u64),
+    /// A client stops to wait for the answer to an attempt at a request.
+    ClientGivesUp {
+        number: u64,
+        attempt: u32,
+    },
+    Retry(u64),
     Start(usize),
     Resume {
         worker: usize,
@@ -189,6 +194,7 @@ impl World {
         rules.volume.frame_bytes = random.pick(&[100, 400, 64 << 10]);
         rules.volume.window_bytes = random.pick(&[2_000, 8_000, 1 << 20]);
         rules.volume.batch_bytes = random.pick(&[60, 200, 1_000]).min(rules.volume.window_bytes / 4);
+        rules.timing.check_every_ms = random.pick(&[20, 100]);
         rules.volume.refilling_lanes = random.pick(&[1, 2, 4]);
         let weather = Weather {
             delay: random.pick(&[(0, 0), (0, 2), (1, 5), (5, 60)]),
@@ -310,7 +316,17 @@ impl World {
             }
             Event::ClientTurn(client) => self.client_turn(client),
             Event::Answer { number, reply } => self.answer(number, &reply),
-            Event::ClientGivesUp(number) => self.answer(number, &Reply::Unknown),
+            Event::ClientGivesUp { number, attempt } => {
+                if self.clients.pending.get(&number).is_some_and(|pending| pending.attempts == attempt) {
+                    self.answer(number, &Reply::Unknown);
+                }
+            }
+            Event::Retry(number) => {
+                if let Some(pending) = self.clients.pending.get(&number) {
+                    let (worker, request) = (self.clients.prefers[pending.client], pending.request.clone());
+                    self.issue(worker, request);
+                }
+            }
             Event::Start(worker) => self.start(worker),
             Event::Resume { worker, life } => self.resume(worker, life),
             Event::Control => self.control(),
@@ -556,6 +572,7 @@ impl World {
                 self.coverage.evicted += 1;
                 self.clients.evicted(key);
             }
+            Deed::Recalled => self.coverage.recalled += 1,
             Deed::Served { lane } => self.check_served(worker, lane),
         }
     }
@@ -680,13 +697,20 @@ impl World {
         if self.hosts[worker].process.is_some() {
             let wait = self.random.below(2);
             self.send_to(worker, life, wait, Arrival::Request(request));
-            self.after(CLIENT_PATIENCE, Event::ClientGivesUp(number));
+            let attempt = self.clients.pending.get(&number).map_or(0, |pending| pending.attempts);
+            self.after(CLIENT_PATIENCE, Event::ClientGivesUp { number, attempt });
         } else {
             self.after(1, Event::Answer { number, reply: Reply::Refused });
         }
     }
 
     fn answer(&mut self, number: u64, reply: &Reply) {
+        if self.clients.tries_again(number, reply) {
+            self.coverage.retries += 1;
+            let wait = self.random.between(5, 60);
+            self.after(wait, Event::Retry(number));
+            return;
+        }
         let Some(pending) = self.clients.end(number, reply) else { return };
         self.on_last(reply);
         let think = match reply {

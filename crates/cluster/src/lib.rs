@@ -22,7 +22,7 @@ mod slots;
 mod store;
 
 pub use clock::HybridClock;
-pub use lane::Doing;
+pub use lane::{Doing, Recall};
 pub use log::Log;
 pub use node::{Identity, Input, Node, Now, Service};
 pub use output::{Event, Output};

@@ -102,7 +102,7 @@ impl Log {
         let versions = self.entries.iter().skip(skip).filter_map(|entry| match &entry.operation {
             Operation::Write(records) => records.first().map(|record| record.version),
             Operation::Flush(version) => Some(*version),
-            Operation::Batch(_) | Operation::Check { .. } => None,
+            Operation::Batch(_) | Operation::Answers(_) | Operation::Check { .. } => None,
         });
         versions.min()
     }
@@ -118,8 +118,8 @@ fn mark(shape: Shape, entry: &Entry, slots: &mut SlotSet) {
     match &entry.operation {
         Operation::Write(records) => records.iter().for_each(|record| slots.insert(shape.place_of(record.slot))),
         Operation::Flush(_) => slots.extend(&SlotSet::all(shape)),
-        // A batch changes nothing at its source.
-        Operation::Batch(_) | Operation::Check { .. } => {}
+        // They change nothing at their source.
+        Operation::Batch(_) | Operation::Answers(_) | Operation::Check { .. } => {}
     }
 }
 
@@ -128,9 +128,13 @@ pub(crate) fn cost(entry: &Entry) -> usize {
     let records = match &entry.operation {
         Operation::Write(records) => records.as_slice(),
         Operation::Batch(batch) => &batch.records,
-        Operation::Flush(_) | Operation::Check { .. } => &[],
+        Operation::Flush(_) | Operation::Answers(_) | Operation::Check { .. } => &[],
+    };
+    let answers = match &entry.operation {
+        Operation::Answers(answers) => answers.as_slice(),
+        _ => entry.request.as_slice(),
     };
     let bytes: usize =
         records.iter().map(|one| 48 + one.key.len() + one.value.as_ref().map_or(0, |value| value.len())).sum();
-    64 + bytes + entry.request.as_ref().map_or(0, |request| request.reply.len())
+    64 + bytes + answers.iter().map(|one| 48 + one.reply.len()).sum::<usize>()
 }

@@ -28,6 +28,8 @@ pub struct Timing {
     pub resend_ms: u64,
     /// A worker without data that reaches nobody begins anew after this.
     pub alone_after_ms: u64,
+    /// Between two slots that are compared with the partner's in the background.
+    pub check_every_ms: u64,
     /// A primary whose clock is ahead by more hands its lanes over.
     pub clock_ahead_ms: u64,
 }
@@ -166,6 +168,7 @@ impl Default for Rules {
                 out_of_sync_after_ms: 1_000,
                 resend_ms: 200,
                 alone_after_ms: 5_000,
+                check_every_ms: 10,
                 clock_ahead_ms: 500,
             },
             volume: Volume { frame_bytes: 64 << 10, window_bytes: 1 << 20, batch_bytes: 256 << 10, refilling_lanes: 4 },

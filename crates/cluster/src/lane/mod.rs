@@ -5,6 +5,7 @@ mod merging;
 mod partner;
 mod primary;
 mod refill;
+mod sessions;
 mod stream;
 mod uploading;
 
@@ -21,6 +22,8 @@ pub(crate) use partner::Offer;
 use partner::Partner;
 use primary::Primary;
 pub(crate) use primary::{AckState, Mode};
+pub use sessions::Recall;
+use sessions::Sessions;
 
 use crate::clock::HybridClock;
 use crate::log::Log;
@@ -99,6 +102,8 @@ pub(crate) struct Lane {
     history: Vec<TermStart>,
     /// Entries of terms in which this worker was primary, up to its end.
     log: Log,
+    /// Requests that were done.
+    sessions: Sessions,
     /// What is acknowledged.
     committed: Sequence,
     role: Role,
@@ -119,6 +124,7 @@ impl Lane {
             alone_since: None,
             history: Vec::new(),
             log: Log::new(shape, 0),
+            sessions: Sessions::default(),
             committed: 0,
             role: Role::Partner(Partner::at(shape, 0)),
             rounds: 0,
@@ -148,6 +154,11 @@ impl Lane {
 
     pub(crate) fn committed(&self) -> Sequence {
         self.committed
+    }
+
+    /// What is known of a request that its client has numbered.
+    pub(crate) fn recall(&self, session: u64, number: u64) -> Recall {
+        self.sessions.recall(session, number)
     }
 
     pub(crate) fn dropped(&self) -> u64 {

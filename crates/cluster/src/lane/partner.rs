@@ -3,9 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use tandem_wire::replication::{
-    Body, Difference, Entry, LaneReport, Lineage, Sequence, Slot, Standing, TermStart,
-};
+use tandem_wire::replication::{Body, Difference, Entry, LaneReport, Lineage, Sequence, Slot, Standing, TermStart};
 
 use super::{Context, Doing, Lane, Role, common};
 use crate::log::{Log, cost};
@@ -226,9 +224,10 @@ impl Lane {
     pub(crate) fn on_begin<S: Store>(&mut self, cx: &mut Context<'_, S>, round: u32, offer: Offer) {
         let (number, shape, moved_at) = (self.number, cx.shape, cx.now);
         let Some(partner) = self.partner() else { return };
-        if !matches!(partner.state, State::Asking { round: asked, .. } if asked == round) {
-            return;
-        }
+        let common = match partner.state {
+            State::Asking { round: asked, common, .. } if asked == round => common,
+            _ => return,
+        };
         let Offer { lineage, at, history, until, difference } = offer;
         let differs = match difference {
             Difference::Slots(words) => SlotSet::from_words(shape, &words),
@@ -249,6 +248,7 @@ impl Lane {
         partner.full_since = None;
         partner.state = State::Streaming(Streaming { round, until, wanted: None, moved_at });
         let is_missing = !partner.missing.is_empty();
+        self.sessions.rewind(common.unwrap_or(0));
         self.lineage = lineage;
         self.history = history;
         self.log = Log::new(shape, at);

@@ -112,8 +112,11 @@ impl Lane {
     /// Adds a change, which the store has already. What waits for its acknowledgement waits for the number it gets.
     pub(crate) fn commit<S: Store>(&mut self, cx: &mut Context<'_, S>, entry: Arc<Entry>) -> Sequence {
         debug_assert!(self.is_primary());
+        let end = self.log.end() + 1;
+        if let Some(request) = &entry.request {
+            self.sessions.note(request, end);
+        }
         self.log.push(entry);
-        let end = self.log.end();
         // It is sent before the log may forget it.
         self.pump(cx);
         self.advance(cx);
@@ -187,6 +190,12 @@ impl Lane {
             return;
         }
         let (at, difference) = self.difference(cx, common, changed);
+        if common != Some(at) {
+            // Who does not get the entries gets the answers that they hold.
+            for answers in self.sessions.pieces(cx.rules.volume.frame_bytes) {
+                self.log.push(plain(Operation::Answers(answers)));
+            }
+        }
         let (lineage, history, until) = (self.lineage, self.history.clone(), self.log.end());
         let begin = Body::Begin { lane: number, term, lineage, round, at, history, until, difference };
         let Some(primary) = self.primary() else { return };
@@ -211,6 +220,7 @@ impl Lane {
         });
         cx.send(begin);
         self.pump(cx);
+        self.advance(cx);
     }
 
     /// From where the stream can go on for a partner that shares everything up to `common`, and what it has to fetch.
@@ -297,6 +307,16 @@ impl Lane {
         let done = next.is_none().then(|| cx.store.sum(slot));
         let batch = Batch { slot, cursor, records, next: next.unwrap_or(0), done };
         self.commit(cx, plain(Operation::Batch(batch)));
+    }
+
+    /// Puts the digest of a slot into the stream, for the partner to compare. False if there is nobody to.
+    pub(crate) fn check<S: Store>(&mut self, cx: &mut Context<'_, S>, slot: Slot) -> bool {
+        if self.mode() != Some(Mode::Pair) || self.is_handing_over() {
+            return false;
+        }
+        let digest = cx.store.sum(slot).digest;
+        self.commit(cx, plain(Operation::Check { slot, digest }));
+        true
     }
 
     /// The partner is gone, silent, or knows that it does not count: acknowledges alone from here on.

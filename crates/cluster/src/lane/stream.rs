@@ -65,6 +65,10 @@ impl Lane {
     /// Applies the next entry.
     pub(crate) fn apply_head<S: Store>(&mut self, cx: &mut Context<'_, S>) {
         let Some(entry) = self.partner().and_then(|partner| partner.held.pop_front()) else { return };
+        let next = self.end() + 1;
+        if let Some(request) = &entry.request {
+            self.sessions.note(request, next);
+        }
         match &entry.operation {
             Operation::Write(records) => records.iter().for_each(|record| self.apply(cx, record)),
             Operation::Flush(version) => {
@@ -72,6 +76,7 @@ impl Lane {
                 cx.store.flush(self.number, *version);
             }
             Operation::Batch(batch) => self.apply_batch(cx, batch),
+            Operation::Answers(answers) => answers.iter().for_each(|one| self.sessions.note(one, next)),
             Operation::Check { slot, digest } if cx.store.sum(*slot).digest != *digest => {
                 if self.miss(cx, *slot) {
                     cx.tell(Event::Diverged { lane: self.number });

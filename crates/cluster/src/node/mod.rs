@@ -7,12 +7,12 @@ mod upkeep;
 use std::sync::Arc;
 
 use tandem_wire::replication::{
-    Entry, Frame, Group, Header, Incarnation, LaneNumber, LaneReport, Lineage, NodeId, Operation, Record,
+    Entry, Frame, Group, Header, Incarnation, LaneNumber, LaneReport, Lineage, NodeId, Operation, Record, RequestId,
     Sequence, Slot, Standing, Version,
 };
 
 use crate::clock::HybridClock;
-use crate::lane::{Context, Doing, Lane, Mode};
+use crate::lane::{Context, Doing, Lane, Mode, Recall};
 use crate::output::Output;
 use crate::planted::Defect;
 use crate::rules::{Millis, Rules, Testimony};
@@ -108,6 +108,9 @@ pub struct Node {
     /// Since when this worker does not know whether it was replaced; `None`: it knows.
     away_since: Option<Millis>,
     heartbeat_at: Millis,
+    checked_at: Millis,
+    /// The slot that is compared next.
+    next_check: Slot,
     is_stopping: bool,
     said_goodbye: bool,
     /// For lineages: a random number.
@@ -128,6 +131,8 @@ impl Node {
             stepped_at: 0,
             away_since: None,
             heartbeat_at: 0,
+            checked_at: 0,
+            next_check: 0,
             is_stopping: false,
             said_goodbye: false,
             seed,
@@ -225,23 +230,53 @@ impl Node {
         self.clock.next(wall, known.max(store.sum(slot).floor))
     }
 
+    /// What is known of request `number` of a session that its client numbers. `lane`: that of its first key.
+    pub fn recall(&self, lane: LaneNumber, session: u64, number: u64) -> Recall {
+        self.lanes[usize::from(lane)].recall(session, number)
+    }
+
     /// Adds changes that the store has already, of one lane or several, that take effect together. The reply waits until
-    /// all of these entries are acknowledged.
+    /// all of these entries are acknowledged. A request that its client has numbered is remembered with the first part,
+    /// which may be without records.
     pub fn commit<S: Store>(
         &mut self,
         now: Now,
         store: &mut S,
         parts: Vec<(LaneNumber, Vec<Record>)>,
+        mut request: Option<RequestId>,
         out: &mut Vec<Output>,
     ) -> Vec<(LaneNumber, Sequence)> {
         let places: Vec<_> = parts.iter().map(|(lane, _)| (*lane, self.lanes[usize::from(*lane)].end() + 1)).collect();
         let group = (parts.len() > 1).then(|| Arc::new(Group { parts: places.clone() }));
         let mut step = Step { now: now.at, wall: now.wall, store, out };
         for (lane, records) in parts {
-            let entry = Entry { operation: Operation::Write(records), request: None, group: group.clone() };
+            let entry = Entry { operation: Operation::Write(records), request: request.take(), group: group.clone() };
             self.with_lane(lane, &mut step, |lane, cx| lane.commit(cx, Arc::new(entry)));
         }
         places
+    }
+
+    /// Empties lanes, all together. The reply waits as in [`Node::commit`].
+    pub fn flush<S: Store>(
+        &mut self,
+        now: Now,
+        store: &mut S,
+        lanes: &[LaneNumber],
+        out: &mut Vec<Output>,
+    ) -> Vec<(LaneNumber, Sequence, Version)> {
+        let places: Vec<_> = lanes.iter().map(|&lane| (lane, self.lanes[usize::from(lane)].end() + 1)).collect();
+        let group = (places.len() > 1).then(|| Arc::new(Group { parts: places.clone() }));
+        let mut step = Step { now: now.at, wall: now.wall, store, out };
+        let flush = |(number, sequence): (LaneNumber, Sequence)| {
+            let slots = (0..self.shape.slots_per_lane()).map(|place| self.shape.slot_at(number, place));
+            let floor = slots.map(|slot| step.store.sum(slot).floor).max().unwrap_or(0);
+            let version = self.clock.next(now.wall, floor);
+            step.store.flush(number, version);
+            let entry = Entry { operation: Operation::Flush(version), request: None, group: group.clone() };
+            self.with_lane(number, &mut step, |lane, cx| lane.commit(cx, Arc::new(entry)));
+            (number, sequence, version)
+        };
+        places.into_iter().map(flush).collect()
     }
 
     /// Takes a step.
@@ -296,11 +331,7 @@ impl Node {
         act(&mut self.lanes[usize::from(lane)], &mut context)
     }
 
-    fn each_lane<S: Store>(
-        &mut self,
-        step: &mut Step<'_, S>,
-        mut act: impl FnMut(&mut Lane, &mut Context<'_, S>),
-    ) {
+    fn each_lane<S: Store>(&mut self, step: &mut Step<'_, S>, mut act: impl FnMut(&mut Lane, &mut Context<'_, S>)) {
         for lane in 0..self.shape.lanes() {
             self.with_lane(lane, step, &mut act);
         }

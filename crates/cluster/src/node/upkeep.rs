@@ -20,6 +20,7 @@ impl Node {
         self.apply_held(step, None);
         self.fetch(step);
         self.return_lanes(step);
+        self.check(step);
         if step.now >= self.heartbeat_at + self.rules.timing.heartbeat_ms {
             self.heartbeat(step);
         }
@@ -69,6 +70,21 @@ impl Node {
             self.heartbeat(step);
             step.out.push(Output::Send(Body::Goodbye));
             self.said_goodbye = true;
+        }
+    }
+
+    /// Lets the partner compare one slot with this worker's, and another the next time, for ever.
+    fn check<S: Store>(&mut self, step: &mut Step<'_, S>) {
+        if step.now < self.checked_at + self.rules.timing.check_every_ms {
+            return;
+        }
+        self.checked_at = step.now;
+        for _ in 0..self.shape.lanes() {
+            let slot = self.next_check;
+            self.next_check = (slot + 1) % self.shape.slots();
+            if self.with_lane(self.shape.lane_of(slot), step, |lane, cx| lane.check(cx, slot)) {
+                return;
+            }
         }
     }
 

@@ -131,8 +131,10 @@ pub struct Record {
 pub struct RequestId {
     /// The session of the client.
     pub session: u64,
-    /// Number of the request in the session.
+    /// Number of the request in the session, from 1 on.
     pub number: u64,
+    /// The client has the answers of all requests up to this one.
+    pub settled: u64,
     /// What was answered.
     pub reply: Arc<[u8]>,
 }
@@ -177,6 +179,8 @@ pub enum Operation {
     Flush(Version),
     /// Contents of a slot, for who refills.
     Batch(Batch),
+    /// Answers to requests of before, for who refills.
+    Answers(Vec<RequestId>),
     /// The digest that a slot has at this place.
     Check {
         /// The slot.
