@@ -47,6 +47,8 @@ pub struct Clients {
     shape: Shape,
     /// The last numbered request of each client that has an answer.
     settled: Vec<u64>,
+    /// Lanes that may yet be emptied, and since when.
+    open_flushes: Vec<(LaneNumber, u64)>,
     order: u64,
     requests: u64,
     values: u64,
@@ -65,6 +67,7 @@ impl Clients {
             pairs,
             shape,
             settled: vec![0; count],
+            open_flushes: Vec::new(),
             order: 0,
             requests: 0,
             values: 0,
@@ -80,8 +83,13 @@ impl Clients {
         let number = self.keys.len();
         let name: Arc<[u8]> = Arc::from(format!("k{number}").as_bytes());
         let slot = self.shape.slot_of(&name);
-        self.keys.push(Key { name, slot, lane: self.shape.lane_of(slot) });
-        self.known.push(Knowledge::default());
+        let lane = self.shape.lane_of(slot);
+        self.keys.push(Key { name, slot, lane });
+        let flushes = self.open_flushes.iter().filter(|(of, _)| *of == lane);
+        let acts: Vec<Act> =
+            flushes.map(|&(_, call)| Act { deed: Deed::Remove, call, answered: None, seen: None }).collect();
+        let may_vanish = !acts.is_empty();
+        self.known.push(Knowledge { acts, newest: None, may_vanish });
         number
     }
 
@@ -228,6 +236,9 @@ impl Clients {
             Reply::Done { versions, .. } => (Some(now), versions.first().copied()),
         };
         let lane = self.keys[pending.request.keys[0]].lane;
+        if answered.is_none() {
+            self.open_flushes.push((lane, pending.call));
+        }
         let paired = self.contended..self.contended + 2 * self.pairs;
         for (number, known) in self.known.iter_mut().enumerate().filter(|(number, _)| self.keys[*number].lane == lane) {
             known.acts.push(Act { deed: Deed::Remove, call: pending.call, answered, seen: None });

@@ -48,7 +48,7 @@ impl World {
             }
             return;
         };
-        let is_well = self.active.is_empty() && self.unwell().is_none();
+        let is_well = self.active.is_empty() && self.unwell().is_none() && !self.network.is_stalled(self.now);
         if !fault.at_once && !is_well {
             // Time to recover begins when it has recovered.
             if self.now > self.fault_due + self.recovery() {

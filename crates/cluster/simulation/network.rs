@@ -76,6 +76,12 @@ impl Network {
         random.between(self.weather.delay.0, self.weather.delay.1) + self.slowness
     }
 
+    /// Whether what was sent before a cut ended has not come yet.
+    pub fn is_stalled(&self, now: u64) -> bool {
+        let longest = self.weather.delay.1 + self.slowness;
+        self.connections.iter().any(|one| one.is_open && (!one.stalled.is_empty() || one.not_before > now + longest))
+    }
+
     /// When a frame comes that is sent now.
     pub fn fate(&mut self, now: u64, connection: usize, body: &Body, random: &mut Random) -> Fate {
         let delay = self.delay(random);

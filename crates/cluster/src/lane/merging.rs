@@ -84,7 +84,7 @@ impl Lane {
         if let (Some(told), Some(sum)) = (told, piece.done) {
             dropped += self.refuse_absent(cx, piece.slot, &told, sum.floor, own_alone_since, &mut taken);
         }
-        self.take_in(cx, taken);
+        dropped += self.take_in(cx, taken);
         if dropped > 0 {
             self.dropped += dropped as u64;
             cx.tell(Event::ConflictDropped { lane, keys: dropped });
@@ -119,8 +119,10 @@ impl Lane {
         dropped
     }
 
-    /// Changes that were not made here become changes of the stream, with the versions that they have.
-    fn take_in<S: Store>(&mut self, cx: &mut Context<'_, S>, records: Vec<Record>) {
+    /// Changes that were not made here become changes of the stream, with the versions that they have. Returns how many
+    /// values there was no room for.
+    fn take_in<S: Store>(&mut self, cx: &mut Context<'_, S>, records: Vec<Record>) -> usize {
+        let mut dropped = 0;
         let mut applied = Vec::with_capacity(records.len());
         for record in records {
             cx.clock.see(record.version);
@@ -128,11 +130,13 @@ impl Lane {
             if cx.store.apply(&record).is_ok() {
                 applied.push(record);
             } else {
+                dropped += 1;
                 cx.store.raise_floor(record.slot, record.version);
             }
         }
         if !applied.is_empty() {
             self.commit(cx, plain(Operation::Write(applied)));
         }
+        dropped
     }
 }

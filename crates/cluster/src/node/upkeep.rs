@@ -32,7 +32,10 @@ impl Node {
             return;
         }
         let Identity { me, partner, .. } = self.identity;
-        let waited = step.now >= self.started_at.unwrap_or(step.now) + self.rules.timing.alone_after_ms;
+        let timing = &self.rules.timing;
+        // Who was heard of a moment ago is about to begin, or to say that it has data.
+        let is_unheard = self.peer.heard_at == 0 || step.now >= self.peer.heard_at + timing.takeover_after_ms;
+        let waited = is_unheard && step.now >= self.started_at.unwrap_or(step.now) + timing.alone_after_ms;
         let agreed = self.peer.state == PeerState::Up && self.peer.is_empty && me < partner;
         let deserted = waited && self.peer.state != PeerState::Up;
         if !agreed && !deserted {
@@ -65,7 +68,9 @@ impl Node {
                 self.with_lane(number, step, Lane::hand_over);
             }
         }
-        let is_handed = !self.lanes.iter().any(Lane::is_primary) || self.peer.state != PeerState::Up;
+        // A partner that is silent may be back in a moment; how long that is waited for is up to whoever ends the worker.
+        let nobody = matches!(self.peer.state, PeerState::Dead | PeerState::Unknown);
+        let is_handed = nobody || !self.lanes.iter().any(Lane::is_primary);
         if self.is_stopping && is_handed && !self.said_goodbye {
             self.heartbeat(step);
             step.out.push(Output::Send(Body::Goodbye));
