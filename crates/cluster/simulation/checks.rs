@@ -1,6 +1,6 @@
 //! What has to hold of a run.
 
-use tandem_cluster::{Service, Store};
+use tandem_cluster::{Doing, Service, Store};
 use tandem_wire::replication::Standing;
 
 use super::copy::value_of;
@@ -27,6 +27,34 @@ impl World {
             self.has_split = true;
             if !self.may_split {
                 self.fail(format!("both answer for lane {lane}"));
+            }
+        }
+    }
+
+    /// A worker goes on alone. A partner that answers has to know before.
+    pub fn check_solo(&mut self, worker: usize, lane: u16) {
+        let [Some(one), Some(other)] = [&self.hosts[worker].process, &self.hosts[1 - worker].process] else { return };
+        let counts = !other.node.is_primary(lane) && other.node.standing(lane) == Standing::Ready;
+        if one.node.is_linked() && counts {
+            self.fail(format!("worker {worker} goes on alone in lane {lane} although its partner counts as complete"));
+        }
+    }
+
+    /// Only who has acknowledged something alone gives what it has to the primary, unless that is another data set, or
+    /// the primary lacks something.
+    pub fn check_uploads(&mut self) {
+        for worker in 0..2 {
+            let [Some(one), Some(other)] = [&self.hosts[worker].process, &self.hosts[1 - worker].process] else {
+                return;
+            };
+            let uploads = |lane: &u16| one.node.doing(*lane) == Doing::Uploading;
+            for lane in (0..self.shape.lanes()).filter(uploads) {
+                let (own, theirs) = (one.node.report(lane), other.node.report(lane));
+                let may = theirs.stale || own.lineage != theirs.lineage || self.hosts[worker].alone.contains(&lane);
+                if own.term == theirs.term && !may {
+                    self.fail(format!("worker {worker} gives lane {lane}, in which it has acknowledged nothing alone"));
+                    return;
+                }
             }
         }
     }

@@ -180,8 +180,16 @@ impl World {
     fn look(&mut self) {
         for lane in 0..self.shape.lanes() {
             let place = |worker: usize| self.hosts[worker].process.as_ref().map(|process| process.node.doing(lane));
-            *self.coverage.pairs.entry((place(0), place(1))).or_default() += 1;
+            let places = (place(0), place(1));
+            *self.coverage.pairs.entry(places).or_default() += 1;
+            if matches!(
+                places,
+                (Some(Doing::Pair), Some(Doing::Following)) | (Some(Doing::Following), Some(Doing::Pair))
+            ) {
+                self.hosts.iter_mut().for_each(|host| _ = host.alone.remove(&lane));
+            }
         }
+        self.check_uploads();
         for worker in 0..2 {
             let Some(process) = &self.hosts[worker].process else { continue };
             // A batch of each lane, and what several clients have under way, may be beyond the window.
@@ -203,6 +211,9 @@ impl World {
         let [Some(one), Some(other)] = [&self.hosts[0].process, &self.hosts[1].process] else {
             return Some("a worker does not run".to_owned());
         };
+        if !one.node.is_linked() || !other.node.is_linked() {
+            return Some("a worker does not reach the other one".to_owned());
+        }
         (0..self.shape.lanes()).find_map(|lane| {
             let (doing, standing) =
                 ([one.node.doing(lane), other.node.doing(lane)], [one.node.standing(lane), other.node.standing(lane)]);

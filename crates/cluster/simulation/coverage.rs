@@ -125,7 +125,7 @@ const REQUIRED: [(Place, Place); 17] = {
         (Some(Loading), Some(Loading)),
         (Some(Loading), Some(Solo)),
         (Some(Idle), Some(Solo)),
-        (Some(Idle), Some(Idle)),
+        (Some(Idle), Some(Following)),
         (Some(Asking), Some(Solo)),
         (Some(Asking), Some(Joining)),
         (Some(Refilling), Some(Solo)),

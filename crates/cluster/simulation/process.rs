@@ -7,6 +7,7 @@ use tandem_cluster::{Identity, Node, Now, Output, Recall, Rules, Service, Shape,
 use tandem_wire::replication::{LaneNumber, Record, RequestId, Sequence, Slot, Version};
 
 use super::copy::{Copy, value_of};
+use super::random::mix;
 
 /// A key.
 #[derive(Debug, Clone)]
@@ -321,7 +322,10 @@ impl Process {
                 let key = keys.iter().position(|key| key.name == record.key)?;
                 (!spared.contains(&key)).then_some((record.version, key))
             });
-            let Some((_, victim)) = victim.min() else { return self.copy.len() + records <= self.copy.room };
+            // Any of them, so that what was just written goes, too.
+            let Some((_, victim)) = victim.min_by_key(|&(version, _)| mix(version)) else {
+                return self.copy.len() + records <= self.copy.room;
+            };
             self.evict(at, victim, keys, out, deeds);
         }
         true

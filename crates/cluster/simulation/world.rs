@@ -1,7 +1,7 @@
 //! Two workers, a witness, clients and what lies between them, in an order that follows from a seed.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashSet};
 
 use tandem_cluster::{Identity, Input, Layout, Now, Output, Rules, Shape, Testimony};
 use tandem_wire::replication::{Frame, Incarnation, NodeId};
@@ -125,6 +125,8 @@ pub struct Host {
     /// How often it looks at the time, in ms.
     pub tick_every: u64,
     pub room: usize,
+    /// Lanes in which it has acknowledged something alone since both were in a pair.
+    pub alone: HashSet<u16>,
 }
 
 /// Where a run stands.
@@ -212,6 +214,7 @@ impl World {
             boot,
             tick_every: random.pick(&[5, 10, 40]),
             room,
+            alone: HashSet::new(),
         };
         let hosts = [host(1_000_000), host(3_333)];
         let faults = plan(&mut random);
@@ -353,6 +356,7 @@ impl World {
         host.life += 1;
         host.is_paused = false;
         host.backlog.clear();
+        host.alone.clear();
         let seed = self.random.next();
         let incarnation = self.incarnation(worker, seed);
         let identity = Identity {
@@ -384,13 +388,13 @@ impl World {
 
     #[cfg(feature = "planted")]
     fn incarnation(&self, worker: usize, seed: u64) -> Incarnation {
-        let is_reused = self.rules.planted == Some(tandem_cluster::planted::Defect::ReuseIncarnation);
+        let is_reused = self.rules.planted == Some(tandem_cluster::Defect::ReuseIncarnation);
         Incarnation(if is_reused { worker as u64 + 1 } else { seed })
     }
 
     #[cfg(feature = "planted")]
     fn spoilt(&self, mut process: Process) -> Process {
-        process.copy.forgets_floors = self.rules.planted == Some(tandem_cluster::planted::Defect::ForgetFloor);
+        process.copy.forgets_floors = self.rules.planted == Some(tandem_cluster::Defect::ForgetFloor);
         process
     }
 
@@ -528,8 +532,14 @@ impl World {
                     Output::Event(event) => {
                         self.trace(|| format!("{worker} {event:?}"));
                         self.coverage.event(&event);
+                        if let tandem_cluster::Event::Solo(lane) = event {
+                            self.check_solo(worker, lane);
+                        }
                     }
                     Output::Committed { lane, sequence, copies } => {
+                        if copies == 1 {
+                            self.hosts[worker].alone.insert(lane);
+                        }
                         let Some(process) = &mut self.hosts[worker].process else { continue };
                         process.on_committed(lane, sequence, copies, deeds);
                     }

@@ -7,7 +7,7 @@ pub enum Defect {
     AcknowledgeEarly,
     /// A worker that was away itself takes the partner for silent.
     SoloAfterOwnGap,
-    /// Frames of older terms count.
+    /// Who is primary of an older term counts.
     IgnoreTerm,
     /// A worker without data answers.
     EmptyAnswers,

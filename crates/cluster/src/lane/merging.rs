@@ -36,7 +36,10 @@ impl Lane {
     /// Takes in a piece. What comes twice changes nothing the second time.
     pub(crate) fn on_upload<S: Store>(&mut self, cx: &mut Context<'_, S>, piece: Piece) {
         // What came from another data set has no past in common with what is here, and all of it counts.
-        let alone_since = if piece.lineage == self.lineage { piece.alone_since } else { 0 };
+        let is_foreign = piece.lineage != self.lineage;
+        let alone_since = if is_foreign { 0 } else { piece.alone_since };
+        // What was forgotten here may never have been here.
+        let was_shared = !is_foreign && !self.is_stale;
         let (lane, term) = (self.number, self.term);
         let own_alone_since = self.alone_since;
         let Some(primary) = self.primary() else { return };
@@ -63,7 +66,6 @@ impl Lane {
         let mut dropped = 0;
         let mut taken = Vec::new();
         for record in piece.records {
-            let was_acknowledged = record.value.is_some() && record.version >= alone_since;
             let known = cx.store.known(record.slot, &record.key);
             let wins = match known {
                 Some(known) => record.version > known.version(),
@@ -77,8 +79,9 @@ impl Lane {
                     dropped += 1;
                 }
                 taken.push(record);
-            } else if was_acknowledged && known.map(Known::version) != Some(record.version) {
-                dropped += 1;
+            } else if known.map(Known::version) != Some(record.version) {
+                let was_acknowledged = record.version >= alone_since || (known.is_none() && !was_shared);
+                dropped += usize::from(record.value.is_some() && was_acknowledged);
             }
         }
         if let (Some(told), Some(sum)) = (told, piece.done) {

@@ -99,6 +99,8 @@ pub(crate) struct Lane {
     standing: Standing,
     /// Versions from here on may have been acknowledged by this worker alone.
     alone_since: Option<Version>,
+    /// It took over with an incomplete copy, and has met no complete one since.
+    is_stale: bool,
     history: Vec<TermStart>,
     /// Entries of terms in which this worker was primary, up to its end.
     log: Log,
@@ -122,6 +124,7 @@ impl Lane {
             lineage: Lineage::NONE,
             standing: Standing::Loading,
             alone_since: None,
+            is_stale: false,
             history: Vec::new(),
             log: Log::new(shape, 0),
             sessions: Sessions::default(),
@@ -198,6 +201,7 @@ impl Lane {
             lineage: self.lineage,
             standing: self.standing,
             alone: self.is_alone(),
+            stale: self.is_stale,
             in_sync: self.mode() == Some(Mode::Pair),
             round: self.served_round(),
             end: self.end(),
@@ -225,6 +229,7 @@ impl Lane {
             cx.tell(Event::TookOverStale(self.number));
             cx.tell(Event::DataLost { lane: self.number, slots });
             self.standing = Standing::Ready;
+            self.is_stale = true;
         }
     }
 
@@ -266,7 +271,8 @@ impl Lane {
             return;
         }
         // Who has no data takes the term of whoever has, be it lower than one that was heard of before.
-        if theirs.term > self.term || (!self.lineage.exists() && theirs.term != self.term) {
+        let counts_anyway = !self.lineage.exists() || cx.rules.has(Defect::IgnoreTerm);
+        if theirs.term > self.term || (counts_anyway && theirs.term != self.term) {
             if theirs.term.node == cx.me {
                 self.on_appointed(cx, theirs);
             } else {
@@ -298,7 +304,9 @@ impl Lane {
         } else if is_foreign {
             cx.rules.divergence.foreign
         } else {
-            cx.rules.divergence.of[usize::from(self.is_alone())][usize::from(theirs.alone)]
+            // Who has something that a stale primary lacks is like one who has acknowledged alone.
+            let has_own = self.is_alone() || theirs.stale && self.standing == Standing::Ready;
+            cx.rules.divergence.of[usize::from(has_own)][usize::from(theirs.alone)]
         };
         if reunion == Reunion::Claim && self.standing == Standing::Ready {
             let counter = theirs.term.counter + 1;
@@ -308,6 +316,7 @@ impl Lane {
         self.step_down(cx, theirs.term);
         if let Role::Partner(partner) = &mut self.role {
             partner.merges = reunion != Reunion::Follow || cx.rules.has(Defect::MergeForFollow);
+            partner.gives_all = theirs.stale;
         }
         if self.lineage.exists() {
             self.standing = Standing::Syncing;

@@ -26,6 +26,8 @@ pub(super) struct Partner {
     pub(super) missing: SlotSet,
     /// What was acknowledged alone is given to the primary first.
     pub(super) merges: bool,
+    /// So is everything else.
+    pub(super) gives_all: bool,
     /// The last notice that it is out of sync.
     notice: u32,
 }
@@ -86,6 +88,7 @@ impl Partner {
             state: State::Idle,
             missing: SlotSet::none(shape),
             merges: false,
+            gives_all: false,
             notice: 0,
         }
     }
@@ -186,7 +189,7 @@ impl Lane {
         let Some(partner) = self.partner() else { return };
         partner.held.clear();
         if partner.merges {
-            let all = changed.unwrap_or_else(|| SlotSet::all(shape));
+            let all = changed.filter(|_| !partner.gives_all).unwrap_or_else(|| SlotSet::all(shape));
             let left = all.clone();
             let uploading = Uploading { round, piece: 0, left, cursor: 0, sent_at: now, all, common };
             partner.state = State::Uploading(uploading);

@@ -282,6 +282,7 @@ impl Lane {
             primary.mode = Mode::Pair;
             primary.notice = None;
             self.alone_since = None;
+            self.is_stale = false;
             self.log.settle();
         }
         self.advance(cx);

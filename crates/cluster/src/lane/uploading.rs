@@ -1,6 +1,6 @@
 //! A partner that has acknowledged alone gives the primary the slots that it has changed.
 
-use tandem_wire::replication::Body;
+use tandem_wire::replication::{Body, Version};
 
 use super::partner::State;
 use super::{Context, Lane};
@@ -10,7 +10,7 @@ impl Lane {
     /// Sends the piece of a slot that the primary is to merge; asks to follow once there is none left.
     pub(super) fn upload<S: Store>(&mut self, cx: &mut Context<'_, S>) {
         let (lane, term, lineage) = (self.number, self.term, self.lineage);
-        let alone_since = self.alone_since.unwrap_or(0);
+        let alone_since = self.alone_since.unwrap_or(Version::MAX);
         let Some(partner) = self.partner() else { return };
         let State::Uploading(uploading) = &mut partner.state else { return };
         let Some(place) = uploading.left.first() else {

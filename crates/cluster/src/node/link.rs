@@ -139,7 +139,7 @@ impl Node {
             version: self.clock.last(),
             wall: step.wall,
             leaving: self.is_leaving(),
-            lanes: self.reports(),
+            lanes: self.lanes.iter().map(Lane::report).collect(),
         }));
     }
 
@@ -198,7 +198,7 @@ impl Node {
         let Some((number, term)) = body.lane() else { return };
         let Some(lane) = self.lanes.get(usize::from(number)) else { return };
         // Who speaks of another term learns of this one, or teaches it, by the next heartbeat.
-        if lane.term() != term && !self.rules.has(Defect::IgnoreTerm) {
+        if lane.term() != term {
             return;
         }
         let is_stream = matches!(body, Body::Stream { .. });

@@ -163,6 +163,11 @@ impl Node {
         if is_away || is_held { Service::Wait } else { Service::Here }
     }
 
+    /// Whether the partner answers, and there is a connection to it.
+    pub fn is_linked(&self) -> bool {
+        self.peer.is_linked()
+    }
+
     /// Whether this worker is primary of a lane, and decides what goes from it.
     pub fn is_primary(&self, lane: LaneNumber) -> bool {
         self.lanes[usize::from(lane)].is_primary()
@@ -209,9 +214,9 @@ impl Node {
         self.clock.now_ms(wall)
     }
 
-    /// All lanes, as the partner hears of them.
-    pub fn reports(&self) -> Vec<LaneReport> {
-        self.lanes.iter().map(Lane::report).collect()
+    /// A lane, as the partner hears of it.
+    pub fn report(&self, lane: LaneNumber) -> LaneReport {
+        self.lanes[usize::from(lane)].report()
     }
 
     /// Acknowledged values that lost when two halves met again.

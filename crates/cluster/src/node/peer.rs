@@ -146,6 +146,10 @@ impl Peer {
     pub(crate) fn on_connected(&mut self, timing: &Timing, now: Millis, is_known: bool) {
         self.heard_at = now;
         self.is_connected = true;
+        // It has yet to answer, and may be gone before it does.
+        if self.state == PeerState::Unknown {
+            self.state = PeerState::Silent;
+        }
         let is_fresh = now < self.link_since + timing.heartbeat_ms;
         if !is_known || (self.state != PeerState::Up && !is_fresh) {
             self.attempts = 0;
@@ -185,8 +189,12 @@ impl Peer {
         let is_answer = pulse.echo >= started_at && pulse.echo <= now;
         if is_answer && pulse.echo > self.echoed_at {
             self.echoed_at = pulse.echo;
-            self.trips[self.next_trip] = (now - pulse.echo).saturating_sub(pulse.held_ms);
-            self.next_trip = (self.next_trip + 1) % TRIPS;
+            let trip = (now - pulse.echo).saturating_sub(pulse.held_ms);
+            // What takes longer is not the way, but somebody who was away.
+            if trip < timing.solo_after_ms {
+                self.trips[self.next_trip] = trip;
+                self.next_trip = (self.next_trip + 1) % TRIPS;
+            }
         }
         self.has_data = lanes.iter().any(|lane| lane.lineage.exists());
         self.is_empty = !self.has_data;

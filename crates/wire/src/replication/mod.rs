@@ -101,6 +101,8 @@ pub struct LaneReport {
     pub standing: Standing,
     /// Whether it has acknowledged writes that no partner is known to hold.
     pub alone: bool,
+    /// Said by the primary: it became that with an incomplete copy, and whoever has a complete one is to give it.
+    pub stale: bool,
     /// Said by the primary: the partner holds everything that is acknowledged.
     pub in_sync: bool,
     /// Said by the primary: which attempt of the partner to follow it serves; 0: none.
@@ -334,7 +336,7 @@ pub enum Body {
         records: Vec<Record>,
         /// Set with the last piece of the slot.
         done: Option<SlotSum>,
-        /// Versions from here on were acknowledged by the sender alone.
+        /// Versions from here on were acknowledged by the sender alone; the highest one if none were.
         alone_since: Version,
     },
     /// A piece is merged.
