@@ -5,6 +5,7 @@
 //!                 control: faults begin and end ── checks: what has to hold ── coverage: what was seen
 //! ```
 
+mod asking;
 mod checks;
 mod clients;
 mod control;
@@ -12,9 +13,11 @@ mod copy;
 mod coverage;
 mod faults;
 mod history;
+mod lives;
 mod network;
 mod process;
 mod random;
+mod wires;
 mod world;
 
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -3,13 +3,13 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet};
 
-use tandem_cluster::{Identity, Input, Layout, Now, Output, Rules, Shape, Testimony};
-use tandem_wire::replication::{Frame, Incarnation, NodeId};
+use tandem_cluster::{Input, Layout, Now, Output, Rules, Shape, Testimony};
+use tandem_wire::replication::Frame;
 
 use super::clients::Clients;
 use super::coverage::Coverage;
 use super::faults::{Fault, plan};
-use super::network::{Connection, Network, STALLED, Weather};
+use super::network::{Network, Weather};
 use super::process::{Deed, Process, Reply, Request};
 use super::random::Random;
 
@@ -181,8 +181,6 @@ pub struct World {
 
 /// Clients that are at work at a time.
 const CLIENTS: usize = 4;
-/// How long a client waits, in ms.
-const CLIENT_PATIENCE: u64 = 1_000;
 /// A wall clock's time when everything begins.
 const EPOCH: u64 = 1_700_000_000_000;
 
@@ -278,7 +276,7 @@ impl World {
         self.at(self.now + wait, event);
     }
 
-    fn at(&mut self, at: u64, event: Event) {
+    pub fn at(&mut self, at: u64, event: Event) {
         self.order += 1;
         self.events.push(Reverse(Scheduled { at, order: self.order, event }));
     }
@@ -337,7 +335,7 @@ impl World {
         }
     }
 
-    fn send_to(&mut self, to: usize, life: u32, wait: u64, arrival: Arrival) {
+    pub fn send_to(&mut self, to: usize, life: u32, wait: u64, arrival: Arrival) {
         self.after(wait, Event::Arrival { to, life, arrival });
     }
 
@@ -347,126 +345,8 @@ impl World {
         Now { at: self.now + host.boot, wall: (EPOCH + self.now).saturating_add_signed(host.skew) }
     }
 
-    /// A process begins, without data.
-    pub fn start(&mut self, worker: usize) {
-        if self.hosts[worker].process.is_some() {
-            return;
-        }
-        let host = &mut self.hosts[worker];
-        host.life += 1;
-        host.is_paused = false;
-        host.backlog.clear();
-        host.alone.clear();
-        let seed = self.random.next();
-        let incarnation = self.incarnation(worker, seed);
-        let identity = Identity {
-            me: NodeId(worker as u64 + 1),
-            partner: NodeId(2 - worker as u64),
-            incarnation,
-            capacity: self.hosts[worker].room as u64,
-            has_witness: self.has_witness,
-        };
-        let room = self.hosts[worker].room;
-        // What is under way from the partner needs room, too.
-        let process = Process::new(identity, self.shape, self.rules.clone(), seed, room + 20);
-        self.hosts[worker].process = Some(self.spoilt(process));
-        self.network.vanished[worker] = false;
-        let life = self.hosts[worker].life;
-        self.trace(|| format!("{worker} starts, life {life}"));
-        self.send_to(worker, life, 0, Arrival::Tick);
-    }
-
-    #[cfg(not(feature = "planted"))]
-    fn incarnation(&self, _worker: usize, seed: u64) -> Incarnation {
-        Incarnation(seed)
-    }
-
-    #[cfg(not(feature = "planted"))]
-    fn spoilt(&self, process: Process) -> Process {
-        process
-    }
-
-    #[cfg(feature = "planted")]
-    fn incarnation(&self, worker: usize, seed: u64) -> Incarnation {
-        let is_reused = self.rules.planted == Some(tandem_cluster::Defect::ReuseIncarnation);
-        Incarnation(if is_reused { worker as u64 + 1 } else { seed })
-    }
-
-    #[cfg(feature = "planted")]
-    fn spoilt(&self, mut process: Process) -> Process {
-        process.copy.forgets_floors = self.rules.planted == Some(tandem_cluster::Defect::ForgetFloor);
-        process
-    }
-
-    /// A process ends, with its data.
-    pub fn kill(&mut self, worker: usize, silently: bool) {
-        let Some(process) = self.hosts[worker].process.take() else { return };
-        self.trace(|| format!("{worker} ends"));
-        self.dropped += process.node.dropped();
-        self.hosts[worker].is_paused = false;
-        self.network.vanished[worker] = silently;
-        let other = 1 - worker;
-        if !silently && let Some(dialled) = process.dialled {
-            self.close(dialled);
-        }
-        if !silently && let Some(dialled) = self.hosts[other].process.as_ref().and_then(|process| process.dialled) {
-            self.reset(dialled);
-        }
-    }
-
-    /// A connection is closed by its dialler: the other one learns of it, unless nothing gets through.
-    fn close(&mut self, connection: usize) {
-        let delay = self.network.delay(&mut self.random);
-        let one = &mut self.network.connections[connection];
-        let ((from, _), was_open) = (one.dialler, one.is_open);
-        one.is_open = false;
-        one.stalled.clear();
-        if was_open
-            && !self.network.cut[from]
-            && let Some((life, number)) = one.acceptor
-        {
-            let at = one.not_before.max(self.now + delay);
-            self.at(at, Event::Arrival { to: 1 - from, life, arrival: Arrival::PartnerClosed { number } });
-        }
-    }
-
-    /// A connection is reset: both learn of it.
-    pub fn reset(&mut self, connection: usize) {
-        let was_open = self.network.connections[connection].is_open;
-        self.close(connection);
-        let delay = self.network.delay(&mut self.random);
-        let one = &mut self.network.connections[connection];
-        let (worker, life) = one.dialler;
-        if was_open
-            && !self.network.cut[1 - worker]
-            && let Some(process) = &self.hosts[worker].process
-        {
-            let attempt = process.attempts;
-            self.send_to(worker, life, delay, Arrival::Closed { attempt });
-        }
-    }
-
-    fn resume(&mut self, worker: usize, life: u32) {
-        let host = &mut self.hosts[worker];
-        if host.life != life || !host.is_paused || host.process.is_none() {
-            return;
-        }
-        host.is_paused = false;
-        let mut backlog = std::mem::take(&mut host.backlog);
-        self.trace(|| format!("{worker} goes on with {} in its queue", backlog.len()));
-        // Whether timers, sockets or requests come first is up to its threads.
-        match self.random.below(3) {
-            0 => backlog.insert(0, Arrival::Tick),
-            1 => backlog.sort_by_key(|arrival| !matches!(arrival, Arrival::Request(_))),
-            _ => backlog.push(Arrival::Tick),
-        }
-        for arrival in backlog {
-            self.arrive(worker, arrival);
-        }
-    }
-
     /// Something comes to a process.
-    fn arrive(&mut self, worker: usize, arrival: Arrival) {
+    pub fn arrive(&mut self, worker: usize, arrival: Arrival) {
         let at = self.time_of(worker);
         let (mut out, mut deeds) = (std::mem::take(&mut self.outputs), std::mem::take(&mut self.deeds));
         let keys = std::mem::take(&mut self.clients.keys);
@@ -585,154 +465,5 @@ impl World {
             Deed::Recalled => self.coverage.recalled += 1,
             Deed::Served { lane } => self.check_served(worker, lane),
         }
-    }
-
-    /// Sends something that is not replication to the other worker.
-    fn pass(&mut self, from: usize, life: u32, arrival: Arrival) {
-        let delay = self.network.delay(&mut self.random);
-        if !self.network.cut[from] {
-            self.send_to(1 - from, life, delay, arrival);
-        } else if self.random.chance(50) {
-            // It waits in a socket until the cut ends, or for ever.
-            let late = self.random.below(3_000);
-            self.send_to(1 - from, life, delay + late, arrival);
-        }
-    }
-
-    fn dial(&mut self, worker: usize) {
-        self.trace(|| format!("{worker} dials"));
-        let life = self.hosts[worker].life;
-        let Some(process) = &mut self.hosts[worker].process else { return };
-        process.attempts += 1;
-        let attempt = process.attempts;
-        if let Some(old) = process.dialled.take() {
-            self.close(old);
-        }
-        if !self.network.cut[worker] {
-            let delay = self.network.delay(&mut self.random);
-            self.after(delay, Event::Knock { from: worker, life, attempt });
-        }
-    }
-
-    fn knock(&mut self, from: usize, life: u32, attempt: u64) {
-        let to = 1 - from;
-        if self.network.vanished[to] || self.network.cut[to] {
-            return;
-        }
-        let delay = self.network.delay(&mut self.random);
-        let to_life = self.hosts[to].life;
-        match &mut self.hosts[to].process {
-            Some(process) if !self.network.refuses[to] => {
-                process.accepted += 1;
-                let connection = self.network.connections.len();
-                let acceptor = Some((to_life, process.accepted));
-                self.network.connections.push(Connection {
-                    dialler: (from, life),
-                    acceptor,
-                    is_open: false,
-                    not_before: 0,
-                    stalled: Vec::new(),
-                });
-                self.send_to(from, life, delay, Arrival::Dialled { attempt, connection });
-            }
-            _ => self.send_to(from, life, delay, Arrival::Refused { attempt }),
-        }
-    }
-
-    fn send(&mut self, worker: usize, body: tandem_wire::replication::Body) {
-        let Some(process) = &self.hosts[worker].process else { return };
-        let Some(connection) = process.dialled else { return };
-        let frame = Frame { header: process.node.header(), body };
-        self.trace(|| format!("{worker} sends {:?}", frame.body));
-        self.coverage.frames += 1;
-        if self.network.cut[worker] {
-            let stalled = &mut self.network.connections[connection].stalled;
-            stalled.push(frame);
-            if stalled.len() > STALLED {
-                let (life, attempt) = (self.hosts[worker].life, process.attempts);
-                self.network.connections[connection].is_open = false;
-                self.network.connections[connection].stalled.clear();
-                self.send_to(worker, life, 0, Arrival::Closed { attempt });
-            }
-            return;
-        }
-        self.deliver(worker, connection, frame);
-    }
-
-    fn deliver(&mut self, from: usize, connection: usize, frame: Frame) {
-        let one = &self.network.connections[connection];
-        let Some((life, number)) = one.acceptor else { return };
-        if !one.is_open || self.hosts[1 - from].life != life {
-            return;
-        }
-        let fate = self.network.fate(self.now, connection, &frame.body, &mut self.random);
-        self.coverage.weather(fate.was_lost, fate.times.len() > 1, fate.was_overtaken);
-        for at in fate.times {
-            let arrival = Arrival::Frame { number, frame: frame.clone() };
-            self.at(at, Event::Arrival { to: 1 - from, life, arrival });
-        }
-    }
-
-    /// What waited for a cut to end comes, when its sender tries again.
-    pub fn release(&mut self, from: usize) {
-        for connection in 0..self.network.connections.len() {
-            if self.network.connections[connection].dialler.0 != from {
-                continue;
-            }
-            let stalled = std::mem::take(&mut self.network.connections[connection].stalled);
-            if !stalled.is_empty() {
-                let late = self.now + self.random.below(1_000);
-                self.network.connections[connection].not_before = late;
-            }
-            for frame in stalled {
-                self.deliver(from, connection, frame);
-            }
-        }
-    }
-
-    fn client_turn(&mut self, client: usize) {
-        if self.clients_stop {
-            return;
-        }
-        let request = self.clients.ask(client, &mut self.random);
-        let worker = self.clients.prefers[client];
-        self.issue(worker, request);
-    }
-
-    /// A client sends a request to a worker.
-    pub fn issue(&mut self, worker: usize, request: Request) {
-        let number = request.number;
-        self.trace(|| format!("  asks {worker}: {number} {:?} {:?}", request.action, request.keys));
-        let life = self.hosts[worker].life;
-        if self.hosts[worker].process.is_some() {
-            let wait = self.random.below(2);
-            self.send_to(worker, life, wait, Arrival::Request(request));
-            let attempt = self.clients.pending.get(&number).map_or(0, |pending| pending.attempts);
-            self.after(CLIENT_PATIENCE, Event::ClientGivesUp { number, attempt });
-        } else {
-            self.after(1, Event::Answer { number, reply: Reply::Refused });
-        }
-    }
-
-    fn answer(&mut self, number: u64, reply: &Reply) {
-        if self.clients.tries_again(number, reply) {
-            self.coverage.retries += 1;
-            let wait = self.random.between(5, 60);
-            self.after(wait, Event::Retry(number));
-            return;
-        }
-        let Some(pending) = self.clients.end(number, reply) else { return };
-        self.on_last(reply);
-        let think = match reply {
-            Reply::Done { .. } => self.random.between(1, 40),
-            Reply::Refused | Reply::Unknown => {
-                self.clients.prefers[pending.client] ^= 1;
-                self.random.between(5, 60)
-            }
-        };
-        if self.random.chance(5) {
-            self.clients.prefers[pending.client] = self.random.below(2) as usize;
-        }
-        self.after(think, Event::ClientTurn(pending.client));
     }
 }
