@@ -12,11 +12,14 @@ mod control;
 mod copy;
 mod coverage;
 mod faults;
+#[cfg(test)]
+mod hand_over;
 mod history;
 mod lives;
 mod network;
 mod process;
 mod random;
+mod room;
 mod wires;
 mod world;
 
