@@ -128,7 +128,7 @@ function choose(ids) {
 function lineOf({ id, title }) {
   const report = readReport(results, id);
   const took = report?.mode === "full" ? duration(report.seconds) : "unknown";
-  return `  ${id.toLowerCase().padEnd(4)}${took.padEnd(14)}${title}\n`;
+  return `  ${id.toLowerCase().padEnd(7)}${took.padEnd(14)}${title}\n`;
 }
 
 /** `75` as `1 min 15 s`. */
